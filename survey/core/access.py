@@ -1,0 +1,80 @@
+"""Who may do what: one table, denied by default."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from survey.core.errors import NotAllowed
+
+
+class Role(StrEnum):
+    """What an account is, given by people operations."""
+
+    PEOPLE_OPERATIONS = "people_operations"
+    MANAGER = "manager"
+    ENGINEER = "engineer"
+
+    @property
+    def label(self) -> str:
+        """The role's name for people."""
+        return self.value.replace("_", " ").capitalize()
+
+
+class Standing(StrEnum):
+    """How an account stands to the thing it wants to see or change."""
+
+    ANYONE = "anyone"
+    OWN = "own"  # one's own review or report
+    LAUNCHED = "launched"  # a cycle that one made oneself
+    MANAGES = "manages"  # the review of somebody who reports to one
+
+
+class Action(StrEnum):
+    """What can be done behind a sign-in. A rater's link is no account and appears nowhere here."""
+
+    SEE_HOME = "see home"
+    SEE_PEOPLE = "see people"
+    CHANGE_PEOPLE = "change people"
+    SEE_PAGES = "see pages"
+    IMPORT_PAGES = "import pages"
+    LIST_CYCLES = "list cycles"
+    MAKE_CYCLES = "make cycles"
+    RUN_CYCLE = "run a cycle"
+    READ_REPORT = "read a report"
+
+
+_ALLOWED: dict[Action, dict[Role, frozenset[Standing]]] = {
+    Action.SEE_HOME: {role: frozenset({Standing.ANYONE}) for role in Role},
+    Action.SEE_PEOPLE: {Role.PEOPLE_OPERATIONS: frozenset({Standing.ANYONE})},
+    Action.CHANGE_PEOPLE: {Role.PEOPLE_OPERATIONS: frozenset({Standing.ANYONE})},
+    Action.SEE_PAGES: {role: frozenset({Standing.ANYONE}) for role in Role},
+    Action.IMPORT_PAGES: {
+        Role.PEOPLE_OPERATIONS: frozenset({Standing.ANYONE}),
+        Role.MANAGER: frozenset({Standing.ANYONE}),
+    },
+    Action.LIST_CYCLES: {
+        Role.PEOPLE_OPERATIONS: frozenset({Standing.ANYONE}),
+        Role.MANAGER: frozenset({Standing.ANYONE}),
+    },
+    Action.MAKE_CYCLES: {
+        Role.PEOPLE_OPERATIONS: frozenset({Standing.ANYONE}),
+        Role.MANAGER: frozenset({Standing.ANYONE}),
+    },
+    Action.RUN_CYCLE: {
+        Role.PEOPLE_OPERATIONS: frozenset({Standing.ANYONE}),
+        Role.MANAGER: frozenset({Standing.LAUNCHED}),
+    },
+    # People operations runs rounds and reads no one's report but their own.
+    Action.READ_REPORT: {role: frozenset({Standing.OWN, Standing.MANAGES}) for role in Role},
+}
+
+
+def is_allowed(action: Action, role: Role, standing: frozenset[Standing] = frozenset()) -> bool:
+    """Whether an account of this role, standing so to the thing, may do this."""
+    return bool(_ALLOWED.get(action, {}).get(role, frozenset()) & (standing | {Standing.ANYONE}))
+
+
+def check(action: Action, role: Role, standing: frozenset[Standing] = frozenset()) -> None:
+    """Raises `NotAllowed` unless `is_allowed`."""
+    if not is_allowed(action, role, standing):
+        raise NotAllowed("Your account may not do this. Ask people operations if you think it should.")

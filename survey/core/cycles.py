@@ -1,0 +1,165 @@
+"""The life of a cycle: its phases, which step may follow which, and when reminders are due."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from survey.core.errors import BadInput, IllegalStep
+from survey.core.relationships import ANONYMOUS, Relationship
+
+
+class Phase(StrEnum):
+    """Where a cycle stands."""
+
+    DRAFT = "draft"
+    NOMINATING = "nominating"
+    OPEN = "open"
+    CLOSED = "closed"
+    TALLIED = "tallied"
+    RELEASED = "released"
+    ARCHIVED = "archived"
+
+    @property
+    def label(self) -> str:
+        """The phase in a word for people."""
+        return _LABELS[self]
+
+
+_LABELS = {
+    Phase.DRAFT: "Draft",
+    Phase.NOMINATING: "Choosing raters",
+    Phase.OPEN: "Open",
+    Phase.CLOSED: "Closed, being counted",
+    Phase.TALLIED: "Counted",
+    Phase.RELEASED: "Reports released",
+    Phase.ARCHIVED: "Archived",
+}
+
+# A draft may open at once when its launcher has chosen the raters.
+_NEXT: dict[Phase, frozenset[Phase]] = {
+    Phase.DRAFT: frozenset({Phase.NOMINATING, Phase.OPEN}),
+    Phase.NOMINATING: frozenset({Phase.OPEN}),
+    Phase.OPEN: frozenset({Phase.CLOSED}),
+    Phase.CLOSED: frozenset({Phase.TALLIED}),
+    Phase.TALLIED: frozenset({Phase.RELEASED}),
+    Phase.RELEASED: frozenset({Phase.ARCHIVED}),
+    Phase.ARCHIVED: frozenset(),
+}
+
+MINIMA = range(3, 11)
+"""The minima k that a cycle may choose: below 3 one insider could subtract themselves and see one rater."""
+
+DEFAULT_MINIMUM = 4
+DEFAULT_DURATION = timedelta(days=14)
+
+
+@dataclass(frozen=True)
+class Reminder:
+    """One reminder of a cycle: `slot` names it once and for all, `due_at` is when it goes out (UTC)."""
+
+    slot: str
+    due_at: datetime
+
+
+@dataclass(frozen=True)
+class Warning:
+    """What will go wrong if the cycle is launched as it is, and what to do about it."""
+
+    message: str
+    remedy: str
+
+
+def step(phase: Phase, to: Phase) -> Phase:
+    """`to`, if it may follow `phase`; raises `IllegalStep` with the reason otherwise."""
+    if to in _NEXT[phase]:
+        return to
+    if to == phase:
+        raise IllegalStep(f"This round is already: {phase.label.lower()}.")
+    raise IllegalStep(f"This round is: {phase.label.lower()}. It cannot become “{to.label.lower()}” from there.")
+
+
+def require(phase: Phase, *allowed: Phase) -> None:
+    """Raises `IllegalStep` unless the cycle is in one of these phases."""
+    if phase not in allowed:
+        raise IllegalStep(f"This round is: {phase.label.lower()}. That cannot be done any more, or not yet.")
+
+
+def check_minimum(k: int) -> int:
+    """`k`, if a cycle may use it as its minimum; raises `BadInput` otherwise."""
+    if k not in MINIMA:
+        raise BadInput(f"The minimum must be between {MINIMA[0]} and {MINIMA[-1]} people.")
+    return k
+
+
+def check_end(opens_at: datetime, closes_at: datetime) -> datetime:
+    """`closes_at`, if it leaves raters at least one day; raises `BadInput` otherwise."""
+    if closes_at < opens_at + timedelta(days=1):
+        raise BadInput("The end must be at least one day after the start, so that people have time to answer.")
+    return closes_at
+
+
+def reminders(opens_at: datetime, closes_at: datetime) -> tuple[Reminder, ...]:
+    """The reminders of a cycle: at half time, three days and one day before the end, each at least a day apart
+    from the opening, from each other, and none after the end; at most three in all.
+    """
+    planned = (
+        Reminder("half-time", opens_at + (closes_at - opens_at) / 2),
+        Reminder("three-days", closes_at - timedelta(days=3)),
+        Reminder("one-day", closes_at - timedelta(days=1)),
+    )
+    kept: list[Reminder] = []
+    last = opens_at
+    for reminder in sorted(planned, key=lambda reminder: reminder.due_at):
+        if reminder.due_at - last >= timedelta(days=1):
+            kept.append(reminder)
+            last = reminder.due_at
+    return tuple(kept)
+
+
+def warnings(subject: str, invited: dict[Relationship, int], k: int) -> tuple[Warning, ...]:
+    """What will go wrong for this subject with so many raters invited per relationship, under the minimum `k`."""
+    found = []
+    anonymous = {group: invited.get(group, 0) for group in ANONYMOUS}
+    merged = sum(count for count in anonymous.values() if count < k)
+    if not any(count >= k for count in anonymous.values()) and merged < k:
+        found.append(
+            Warning(
+                f"{subject}: {sum(anonymous.values())} people are asked in all; with fewer than {k} answers no "
+                "figure can be shown.",
+                f"Invite at least {k + 1} peers.",
+            )
+        )
+    found += [
+        Warning(
+            f"{subject}: {count} {group.plural.lower() if count != 1 else group.label} invited: this group can never "
+            "be shown on its own.",
+            "It is counted among “others” if enough people answer; invite more, or leave it out.",
+        )
+        for group, count in anonymous.items()
+        if 0 < count < k
+    ]
+    found += [
+        Warning(
+            f"{subject}: exactly {count} {group.plural.lower()} invited; one who does not answer hides the group.",
+            "Invite one or two more.",
+        )
+        for group, count in anonymous.items()
+        if count == k
+    ]
+    if not invited.get(Relationship.SELF):
+        found.append(
+            Warning(f"{subject} is not asked for a self-assessment: there is nothing to compare with.", "Add it.")
+        )
+    return tuple(found)
+
+
+def weak_minimum(k: int) -> Warning | None:
+    """A warning for a minimum that protects little."""
+    if k >= DEFAULT_MINIMUM:
+        return None
+    return Warning(
+        f"k = {k} gives weak protection: two raters who compare notes know the third.",
+        f"Choose {DEFAULT_MINIMUM} or more.",
+    )
