@@ -1,0 +1,147 @@
+"""How often a report's words are wrong, for simulated engineers whose true gaps are known.
+
+Run with `python -m tests.benchmarks.labels`. The same seed prints the same tables: the rule of the report,
+then the bare gap of half a point between two means.
+
+Truth. Each engineer shows each behavior with a certain strength, and every colleague who might be asked reads
+it with an own leniency and an own error, then ticks the nearest of five points. The true mean is the expected
+tick over all such colleagues, not over the five who were asked. The true gap is the self-rating as it was
+ticked minus the true mean: "higher" from half a point up, "lower" from half a point down, else "about the
+same".
+
+False direction. A word says higher or lower, and the truth is not that. Many of these are near misses, true
+gaps just short of half a point; the wrong side is counted apart: there the true gap points the other way.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from survey.core import labels, statistics
+from survey.core.labels import Perception
+from survey.core.statistics import Moments
+
+SEED = 360
+ENGINEERS, BEHAVIORS, PEERS, K = 200, 9, 5, 4
+
+LEVEL = 3.6  # The strength of the average behavior, in scale points.
+BETWEEN_ENGINEERS, BETWEEN_BEHAVIORS = 0.45, 0.35
+LENIENCY, ERROR = 0.45, 0.75  # Of a peer over all behaviors of one engineer, and in a single rating.
+SELF_BIAS, SELF_LENIENCY, SELF_ERROR = 0.3, 0.5, 0.6
+NOT_OBSERVED = 0.08
+
+DIRECTIONS = (Perception.HIGHER, Perception.LOWER)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One behavior of one engineer, as the report sees it and as it is."""
+
+    engineer: int
+    self_rating: int
+    cell: Moments
+    true_mean: float
+
+    @property
+    def true_gap(self) -> float:
+        return self.self_rating - self.true_mean
+
+    @property
+    def truth(self) -> Perception:
+        return bare(self.true_gap)
+
+
+def main() -> None:
+    cases = list(simulated(np.random.default_rng(SEED)))
+    pooled_sd = statistics.pooled_sd(case.cell for case in cases)
+    intervals = [statistics.interval_from(case.cell, pooled_sd=pooled_sd) for case in cases]
+    pairs = list(zip(cases, intervals, strict=True))
+    covered = sum(interval is not None and interval.contains(case.true_mean) for case, interval in pairs)
+    by_rule = [labels.perception(case.self_rating, case.cell.mean, interval) for case, interval in pairs]
+    by_gap = [bare(case.self_rating - case.cell.mean) for case in cases]
+
+    print(f"{ENGINEERS} engineers, {BEHAVIORS} behaviors, {PEERS} peers, seed {SEED}")
+    print(f"{len(cases)} cells with {K} ratings or more, pooled spread {pooled_sd:.2f} points")
+    print_share("intervals that hold the true mean", covered, len(cases))
+    print()
+    print_table("The rule of the report", cases, by_rule)
+    print_table("The bare gap of half a point", cases, by_gap)
+
+
+def simulated(random: np.random.Generator) -> Iterator[Case]:
+    """The cells that a report may show."""
+    normal, grid = random.standard_normal, (ENGINEERS, BEHAVIORS, PEERS)
+    strength = LEVEL + BETWEEN_ENGINEERS * normal(grid[:1])[:, None] + BETWEEN_BEHAVIORS * normal(grid[:2])
+    leniency = LENIENCY * normal((ENGINEERS, PEERS))[:, None, :]
+    ratings = ticked(strength[:, :, None] + leniency + ERROR * normal(grid))
+    bias = SELF_BIAS + SELF_LENIENCY * normal(grid[:1])[:, None]
+    own = ticked(strength + bias + SELF_ERROR * normal(grid[:2]))
+    is_observed = random.random(grid) >= NOT_OBSERVED
+    true_means = expected_tick(strength)
+    for engineer, behavior in np.ndindex(strength.shape):
+        seen = ratings[engineer, behavior][is_observed[engineer, behavior]].tolist()
+        if len(seen) >= K:
+            yield Case(
+                engineer,
+                int(own[engineer, behavior]),
+                Moments.of(seen),
+                float(true_means[engineer, behavior]),
+            )
+
+
+def ticked(impression: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The nearest of the five points."""
+    return np.rint(impression).clip(1, 5).astype(np.int64)
+
+
+def expected_tick(strength: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The mean over all colleagues: one point, and one for each boundary that an impression passes."""
+    boundaries = np.array([1.5, 2.5, 3.5, 4.5])
+    passes = ndtr((strength[..., None] - boundaries) / np.hypot(LENIENCY, ERROR))
+    return np.asarray(1 + passes.sum(axis=-1))
+
+
+def bare(gap: float) -> Perception:
+    """The word that the gap alone would give."""
+    if abs(gap) < 0.5:
+        return Perception.ABOUT_THE_SAME
+    return Perception.HIGHER if gap > 0 else Perception.LOWER
+
+
+def print_table(title: str, cases: list[Case], words: list[Perception]) -> None:
+    counts = Counter((case.truth, word) for case, word in zip(cases, words, strict=True))
+    print(title)
+    print(f"  {'truth':<16}" + "".join(f"{word:>16}" for word in Perception) + f"{'all':>8}")
+    for truth in (Perception.HIGHER, Perception.ABOUT_THE_SAME, Perception.LOWER):
+        row = [counts[truth, word] for word in Perception]
+        print(f"  {truth:<16}" + "".join(f"{count:>16}" for count in row) + f"{sum(row):>8}")
+    named = [(case, word) for case, word in zip(cases, words, strict=True) if word in DIRECTIONS]
+    false = [case for case, word in named if case.truth is not word]
+    wrong_side = [case for case, word in named if (case.true_gap > 0) is not (word is Perception.HIGHER)]
+    same = sum(count for (_, word), count in counts.items() if word is Perception.ABOUT_THE_SAME)
+    right = counts[Perception.ABOUT_THE_SAME, Perception.ABOUT_THE_SAME]
+    print_share("cells with a direction", len(named), len(cases))
+    print_share("… a false one", len(false), len(named))
+    print_share("… on the wrong side of zero", len(wrong_side), len(named))
+    print_share("engineers with a false direction", len({case.engineer for case in false}), ENGINEERS)
+    print_share(
+        "true directions that are named",
+        len(named) - len(false),
+        sum(case.truth in DIRECTIONS for case in cases),
+    )
+    print_share('"about the same" that is false', same - right, same)
+    print()
+
+
+def print_share(what: str, hits: int, n: int) -> None:
+    print(f"  {what:<34}{hits:>6} of {n:<6}{hits / n:>7.1%}")
+
+
+if __name__ == "__main__":
+    main()
