@@ -1,0 +1,1 @@
+"""The rows, and the keys beside them. Knows SQLAlchemy, and no framework."""

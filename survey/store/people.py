@@ -1,0 +1,74 @@
+"""Who there is, and how they sign in. Knows nothing of what anybody answered."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from survey.core.access import Role
+from survey.store.base import Base, UtcDateTime, random_key
+
+
+class Person(Base):
+    """A person who can be asked, reviewed, or sign in. One address is one person."""
+
+    __tablename__ = "person"
+    __table_args__ = (
+        CheckConstraint("address = lower(address)", name="address_is_lower_case"),
+        CheckConstraint("role IN ('people_operations', 'manager', 'engineer')", name="role_is_known"),
+        Index("ix_person_manager_id", "manager_id"),
+    )
+
+    id: Mapped[uuid.UUID] = random_key()
+    name: Mapped[str]
+    address: Mapped[str] = mapped_column(unique=True)
+    role: Mapped[str] = mapped_column(default=Role.ENGINEER)
+    manager_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("person.id"))
+    is_active: Mapped[bool] = mapped_column(default=True)
+
+
+class SignInLink(Base):
+    """A mailed link that has not been used: the hash of its secret, ten minutes long."""
+
+    __tablename__ = "sign_in_link"
+
+    hash: Mapped[bytes] = mapped_column(primary_key=True)
+    person_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("person.id", ondelete="CASCADE"))
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class SignIn(Base):
+    """A browser in which somebody is signed in: the hash of the secret in its cookie."""
+
+    __tablename__ = "sign_in"
+
+    hash: Mapped[bytes] = mapped_column(primary_key=True)
+    person_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("person.id", ondelete="CASCADE"))
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+def by_address(session: Session, address: str) -> Person | None:
+    """The person at this address, in whatever letter case it was typed."""
+    return session.scalar(select(Person).where(Person.address == address.strip().lower()))
+
+
+def names(session: Session, ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, str]:
+    """The names of these people by id."""
+    rows = session.execute(select(Person.id, Person.name).where(Person.id.in_(list(ids))))
+    return dict(rows)
+
+
+def reports_to(session: Session, subject_id: uuid.UUID, manager_id: uuid.UUID) -> bool:
+    """Whether the subject stands anywhere below the manager."""
+    seen: set[uuid.UUID] = set()
+    current: uuid.UUID | None = subject_id
+    while current is not None and current not in seen:
+        seen.add(current)
+        current = session.scalar(select(Person.manager_id).where(Person.id == current))
+        if current == manager_id:
+            return True
+    return False

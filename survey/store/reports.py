@@ -1,0 +1,55 @@
+"""What was published of a review: cells, comments, and the finished report. Written once, at the tally."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from survey.store.base import UNORDERED, Base, random_key
+
+ATTRIBUTED = "\"group\" IN ('self', 'manager')"
+
+
+class Cell(Base):
+    """A figure that passed the rules of disclosure. See survey.core.disclosure.Cell."""
+
+    __tablename__ = "cell"
+    __table_args__ = (
+        CheckConstraint(f"{ATTRIBUTED} OR n >= 3", name="minimum_holds"),
+        CheckConstraint(f"{ATTRIBUTED} OR counts IS NULL OR n >= 6", name="distribution_from_six"),
+        UNORDERED,
+    )
+
+    review_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("review.id", ondelete="CASCADE"), primary_key=True)
+    item: Mapped[str] = mapped_column(primary_key=True)
+    group: Mapped[str] = mapped_column(primary_key=True)
+    n: Mapped[int]
+    total: Mapped[int | None]
+    squares: Mapped[int | None]
+    counts: Mapped[list[int] | None]
+    band: Mapped[str | None]
+
+
+class Comment(Base):
+    """An open answer. Its key is random and shared with nothing: two comments of one person look like any two."""
+
+    __tablename__ = "comment"
+    __table_args__ = (Index("ix_comment_review_id", "review_id"), UNORDERED)
+
+    id: Mapped[uuid.UUID] = random_key()
+    review_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("review.id", ondelete="CASCADE"))
+    item: Mapped[str]
+    group: Mapped[str]
+    text: Mapped[str]
+
+
+class Report(Base):
+    """The finished, already safe value of a review, without its comments."""
+
+    __tablename__ = "report"
+
+    review_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("review.id", ondelete="CASCADE"), primary_key=True)
+    body: Mapped[dict[str, Any]]

@@ -1,0 +1,68 @@
+"""All tables in one place, for migrations and for whoever must know the whole schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine
+
+from survey.store import competencies, cycles, envelopes, invitations, nominations, outbox, people, reports
+from survey.store.base import Base
+
+MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
+
+metadata = Base.metadata
+
+TABLES = {
+    table.__tablename__: table
+    for table in (
+        people.Person,
+        people.SignInLink,
+        people.SignIn,
+        competencies.Competency,
+        competencies.CompetencyPage,
+        cycles.Cycle,
+        cycles.Review,
+        cycles.ReviewPage,
+        nominations.Nomination,
+        invitations.Invitation,
+        invitations.InvitationToken,
+        envelopes.Envelope,
+        envelopes.Draft,
+        reports.Cell,
+        reports.Comment,
+        reports.Report,
+        outbox.Mail,
+    )
+}
+"""Every table by its name."""
+
+
+def upgrade(engine: Engine, *, to: str = "head") -> None:
+    """Brings the tables of this database to a revision, in one transaction."""
+    with engine.begin() as connection:
+        command.upgrade(_alembic(connection), to)
+
+
+def downgrade(engine: Engine, *, to: str) -> None:
+    """Takes the tables of this database back to a revision, in one transaction."""
+    with engine.begin() as connection:
+        command.downgrade(_alembic(connection), to)
+
+
+def is_current(connection: Connection) -> bool:
+    """Whether the tables are those that this program knows."""
+    head = ScriptDirectory.from_config(_alembic(connection)).get_current_head()
+    return MigrationContext.configure(connection).get_current_revision() == head
+
+
+def _alembic(connection: Connection) -> Config:
+    settings = Config()
+    settings.set_main_option("script_location", str(MIGRATIONS))
+    settings.set_main_option("path_separator", "os")
+    settings.attributes["connection"] = connection
+    return settings
