@@ -1,0 +1,101 @@
+"""Reading reports. What is read here was made safe at the tally; nothing is computed from answers."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from survey.core import values
+from survey.core.access import Standing
+from survey.core.cycles import Phase
+from survey.core.disclosure import Comment, Group
+from survey.core.errors import NotFound
+from survey.core.reports import Report
+from survey.store import people, reports
+from survey.store.cycles import Cycle, Review
+from survey.store.people import Person
+
+READABLE = (Phase.RELEASED, Phase.ARCHIVED)
+
+
+@dataclass(frozen=True)
+class Edition:
+    """A report with its comments and what stands on its cover. `private` answers are the subject's alone."""
+
+    review_id: uuid.UUID
+    subject_id: uuid.UUID
+    subject: str
+    cycle: str
+    closed_at: datetime
+    report: Report
+    comments: tuple[Comment, ...]
+
+
+def read(session: Session, review_id: uuid.UUID) -> Edition:
+    """The released report of a review, in one query. Raises `NotFound` before its release."""
+    rows = session.execute(
+        select(
+            reports.Report.body,
+            Person.id,
+            Person.name,
+            Cycle.name,
+            Cycle.closes_at,
+            reports.Comment.item,
+            reports.Comment.group,
+            reports.Comment.text,
+        )
+        .join(Review, Review.id == reports.Report.review_id)
+        .join(Cycle, Cycle.id == Review.cycle_id)
+        .join(Person, Person.id == Review.subject_id)
+        .outerjoin(reports.Comment, reports.Comment.review_id == Review.id)
+        .where(reports.Report.review_id == review_id, Cycle.phase.in_(READABLE))
+        .order_by(reports.Comment.id)
+    ).all()
+    if not rows:
+        raise NotFound("There is no such report, or it has not been released yet.")
+    body, subject_id, subject, cycle, closed_at, *_ = rows[0]
+    return Edition(
+        review_id,
+        subject_id,
+        subject,
+        cycle,
+        closed_at,
+        values.load(Report, body),
+        tuple(Comment(item, Group(group), text) for *_, item, group, text in rows if item is not None),
+    )
+
+
+def standing(session: Session, edition: Edition, person_id: uuid.UUID) -> frozenset[Standing]:
+    """How this person stands to the report."""
+    if edition.subject_id == person_id:
+        return frozenset({Standing.OWN})
+    if people.reports_to(session, edition.subject_id, person_id):
+        return frozenset({Standing.MANAGES})
+    return frozenset()
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A report in a list."""
+
+    review_id: uuid.UUID
+    subject: str
+    cycle: str
+    closed_at: datetime
+
+
+def readable(session: Session, subject_ids: Sequence[uuid.UUID]) -> Sequence[Listed]:
+    """The released reports about these people, the newest first."""
+    rows = session.execute(
+        select(Review.id, Person.name, Cycle.name, Cycle.closes_at)
+        .join(Cycle, Cycle.id == Review.cycle_id)
+        .join(Person, Person.id == Review.subject_id)
+        .where(Review.subject_id.in_(subject_ids), Cycle.phase.in_(READABLE))
+        .order_by(Cycle.closes_at.desc(), Person.name)
+    )
+    return [Listed(*row) for row in rows]

@@ -1,0 +1,215 @@
+"""Answering. `submit` is the one function in the program that holds a rater and their answers at once."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from nacl.exceptions import CryptoError
+from sqlalchemy import CursorResult, Row, delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from survey.core import responses, statements, values
+from survey.core.cycles import Phase
+from survey.core.errors import LinkClosed
+from survey.core.questionnaires import Questionnaire
+from survey.core.relationships import Relationship
+from survey.core.responses import Answers, Response
+from survey.core.statements import Statement
+from survey.store import envelopes
+from survey.store.cycles import Cycle, Review
+from survey.store.envelopes import Draft, Envelope
+from survey.store.invitations import Invitation, InvitationToken, State, fingerprint
+from survey.store.people import Person
+
+CLOSED = (
+    "This link does not open anything, or not any more. If you have answered, thank you: we have your answers. If "
+    "not, look for the newest mail from us, or ask whoever started the round."
+)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A colleague about whom this link still asks."""
+
+    invitation_id: uuid.UUID
+    subject: str
+    relationship: Relationship
+    cycle: str
+    closes_at: datetime
+    k: int
+    minutes: int
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Everything that the rater's page shows of one invitation."""
+
+    invitation_id: uuid.UUID
+    subject: str
+    relationship: Relationship
+    cycle: str
+    closes_at: datetime
+    k: int
+    questionnaire: Questionnaire
+    statement: Statement
+
+
+def waiting(session: Session, token: str) -> Sequence[Waiting]:
+    """The colleagues about whom this link still asks, by name. Raises `LinkClosed` when there are none."""
+    rows = session.execute(_opened_by(token).order_by(Person.name)).all()
+    if not rows:
+        raise LinkClosed(CLOSED)
+    return [
+        Waiting(
+            row.invitation_id,
+            row.subject,
+            Relationship(row.relationship),
+            row.cycle,
+            row.closes_at,
+            row.minimum,
+            _asked_of(session, row).minutes,
+        )
+        for row in rows
+    ]
+
+
+def asked(session: Session, token: str, invitation_id: uuid.UUID) -> Asked:
+    """What this invitation asks. Raises `LinkClosed` unless the link opens it."""
+    row = _open_invitation(session, token, invitation_id)
+    relationship = Relationship(row.relationship)
+    questionnaire = _asked_of(session, row)
+    return Asked(
+        row.invitation_id,
+        row.subject,
+        relationship,
+        row.cycle,
+        row.closes_at,
+        row.minimum,
+        questionnaire,
+        statements.of(
+            relationship,
+            subject=row.subject,
+            invited=row.invited or {},
+            k=row.minimum,
+            has_open_questions=any(item.is_open for item in questionnaire.items),
+        ),
+    )
+
+
+def submit(
+    session: Session, token: str, invitation_id: uuid.UUID, answers: Answers, *, draft_secret: bytes | None
+) -> None:
+    """Takes the answers of this invitation, once and for all.
+
+    Raises `Incomplete` or `BadInput` for answers that do not answer what was asked, and `LinkClosed` when the link
+    opens nothing or somebody was faster. Nothing of it is written then.
+    """
+    row = _open_invitation(session, token, invitation_id)
+    checked = responses.check(_asked_of(session, row), answers)
+    box = envelopes.seal(Response(Relationship(row.relationship), checked), row.public_key)
+    _claim(session, invitation_id, State.DONE)
+    session.execute(insert(Envelope), {"review_id": row.review_id, "box": box})
+    _delete_draft(session, invitation_id, draft_secret)
+
+
+def decline(session: Session, token: str, invitation_id: uuid.UUID, *, draft_secret: bytes | None) -> None:
+    """Takes note that this rater will not answer. No reason is asked. Raises `LinkClosed`."""
+    _open_invitation(session, token, invitation_id)
+    _claim(session, invitation_id, State.DECLINED)
+    _delete_draft(session, invitation_id, draft_secret)
+
+
+def save_draft(
+    session: Session, token: str, invitation_id: uuid.UUID, answers: Answers, *, draft_secret: bytes
+) -> None:
+    """Keeps unfinished answers, locked with the secret of the rater's browser. Raises `LinkClosed`, `BadInput`."""
+    row = _open_invitation(session, token, invitation_id)
+    box = envelopes.lock(Response(Relationship(row.relationship), answers), draft_secret, invitation_id)
+    _delete_draft(session, invitation_id, draft_secret)
+    session.execute(
+        insert(Draft),
+        {"id": envelopes.draft_id(draft_secret, invitation_id), "cycle_id": row.cycle_id, "box": box},
+    )
+
+
+def draft(session: Session, invitation_id: uuid.UUID, *, draft_secret: bytes) -> Answers | None:
+    """The answers that this browser kept for this invitation, or None."""
+    box = session.scalar(select(Draft.box).where(Draft.id == envelopes.draft_id(draft_secret, invitation_id)))
+    if box is None:
+        return None
+    try:
+        return envelopes.unlock(box, draft_secret, invitation_id).answers
+    except CryptoError:
+        return None
+
+
+def _opened_by(token: str):  # type: ignore[no-untyped-def]  # the column types of this row are only of use in here
+    return (
+        select(
+            Invitation.id.label("invitation_id"),
+            Invitation.relationship,
+            Review.id.label("review_id"),
+            Review.invited,
+            Person.name.label("subject"),
+            Cycle.id.label("cycle_id"),
+            Cycle.name.label("cycle"),
+            Cycle.closes_at,
+            Cycle.minimum,
+            Cycle.public_key,
+        )
+        .join(InvitationToken, InvitationToken.invitation_id == Invitation.id)
+        .join(Review, Review.id == Invitation.review_id)
+        .join(Cycle, Cycle.id == Review.cycle_id)
+        .join(Person, Person.id == Review.subject_id)
+        .where(
+            InvitationToken.hash == fingerprint(token),
+            Invitation.state == State.OPEN,
+            Cycle.phase == Phase.OPEN,
+        )
+    )
+
+
+def _open_invitation(session: Session, token: str, invitation_id: uuid.UUID) -> Row[tuple[object, ...]]:
+    row: Row[tuple[object, ...]] | None = session.execute(
+        _opened_by(token).where(Invitation.id == invitation_id)
+    ).one_or_none()
+    if row is None:
+        raise LinkClosed(CLOSED)
+    return row
+
+
+def _claim(session: Session, invitation_id: uuid.UUID, state: State) -> None:
+    """One UPDATE decides who was first, also against the close of the cycle."""
+    claimed = session.execute(
+        update(Invitation)
+        .where(Invitation.id == invitation_id, Invitation.state == State.OPEN)
+        .values(state=state)
+        .execution_options(synchronize_session=False)
+    )
+    assert isinstance(claimed, CursorResult)  # noqa: S101 - an UPDATE always gives one
+    if claimed.rowcount != 1:
+        raise LinkClosed(CLOSED)
+    session.execute(delete(InvitationToken).where(InvitationToken.invitation_id == invitation_id))
+
+
+def _delete_draft(session: Session, invitation_id: uuid.UUID, draft_secret: bytes | None) -> None:
+    if draft_secret is not None:
+        session.execute(delete(Draft).where(Draft.id == envelopes.draft_id(draft_secret, invitation_id)))
+
+
+def _asked_of(session: Session, row: Row[tuple[object, ...]]) -> Questionnaire:
+    """The questionnaire of a launched review never changes, so each process reads it once."""
+    key = (row.review_id, Relationship(row.relationship))
+    if key not in _frozen:
+        plain = session.scalar(select(Review.questionnaire).where(Review.id == row.review_id))
+        if len(_frozen) >= _FROZEN_AT_MOST:
+            _frozen.clear()
+        _frozen[key] = values.load(Questionnaire, plain).for_rater(key[1])
+    return _frozen[key]
+
+
+_FROZEN_AT_MOST = 2_000
+_frozen: dict[tuple[uuid.UUID, Relationship], Questionnaire] = {}

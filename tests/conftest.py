@@ -1,0 +1,109 @@
+"""What most tests need: a fresh database of either kind, an app on it, a clock that can be set, a mailbox."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+import config as settings
+from survey import app as wiring
+from survey import context
+from tests import servers
+from tests.company import Company
+
+START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+
+@dataclass
+class Clock:
+    """The time, which stands still unless it is moved."""
+
+    moment: datetime = START
+
+    def __call__(self) -> datetime:
+        return self.moment
+
+    def move(self, **by: float) -> None:
+        """Moves the time on, by what `timedelta` takes."""
+        self.moment += timedelta(**by)
+
+
+@dataclass
+class Rung:
+    """The doorbells that were rung."""
+
+    tasks: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="session")
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Databases]:
+    made = servers.Databases(tmp_path_factory.mktemp("databases"))
+    yield made
+    made.stop()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def database_url(request: pytest.FixtureRequest, databases: servers.Databases) -> str:
+    return databases.make(request.param)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="session")
+def mail_server() -> Iterator[servers.Mailbox]:
+    box = servers.Mailbox()
+    box.start()
+    yield box
+    box.stop()
+
+
+@pytest.fixture
+def mailbox(mail_server: servers.Mailbox) -> servers.Mailbox:
+    mail_server.messages.clear()
+    mail_server.answers.clear()
+    return mail_server
+
+
+@pytest.fixture
+def environ(database_url: str, mail_server: servers.Mailbox, tmp_path: Path) -> dict[str, str]:
+    return {
+        "SURVEY_MODE": "testing",
+        "SURVEY_SECRET_KEY": secrets.token_urlsafe(48),
+        "SURVEY_DATABASE_URL": database_url,
+        # Nobody answers there: what a test waits for, it does itself, or it starts a redis of its own.
+        "SURVEY_REDIS_URL": "redis://127.0.0.1:1/0",
+        "SURVEY_KEY_DIRECTORY": str(tmp_path / "keys"),
+        "SURVEY_BASE_URL": "http://localhost",
+        "SURVEY_SMTP_HOST": "127.0.0.1",
+        "SURVEY_SMTP_PORT": str(mail_server.port),
+        "SURVEY_COMPANY": "Company",
+    }
+
+
+@pytest.fixture
+def rung() -> Rung:
+    return Rung()
+
+
+@pytest.fixture
+def app(environ: dict[str, str], clock: Clock, rung: Rung, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
+    monkeypatch.setattr(wiring, "_doorbell", lambda url: rung.tasks.append)
+    made = wiring.create_app(settings.load(environ), clock=clock)
+    with made.app_context():
+        yield made
+    made.extensions[context.EXTENSION].engine.dispose()
+
+
+@pytest.fixture
+def company(app: Flask) -> Company:
+    """Fourteen people, the sample pages, and verbs to run rounds with."""
+    return Company(app)

