@@ -1,0 +1,171 @@
+"""The one place where things are wired together."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import jinja2
+import structlog
+from celery import Celery
+from flask import Flask
+from flask_wtf import CSRFProtect
+from sqlalchemy import Engine
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+import config as settings
+from config import Config
+from survey import context, web
+from survey.cli import commands
+from survey.core.errors import SurveyError
+from survey.store import base
+from survey.store.keys import Keyring
+
+ROOT = Path(__file__).resolve().parent.parent
+BROKER_TIMEOUT = 1.0  # seconds that a page may wait for a doorbell
+
+
+def create_app(config: Config | None = None, *, clock: Callable[[], datetime] | None = None) -> Flask:
+    """The app for these settings, by default those of the environment.
+
+    Raises config.BadConfig with every setting that is wrong.
+    """
+    config = config or settings.load()
+    app = Flask("survey", root_path=str(ROOT / "survey"), template_folder=str(ROOT / "templates"))
+    app.config.update(_flask_settings(config))
+    app.jinja_env.undefined = jinja2.StrictUndefined
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.extensions[context.EXTENSION] = wire(config, base.connect(config.database_url), clock=clock)
+    app.extensions["config"] = config
+    if config.proxy_hops:
+        hops = config.proxy_hops
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    web.register(app, CSRFProtect(app))
+    _add_filters(app, config.timezone)
+    _add_asset_hashes(app)
+    return app
+
+
+def wire(config: Config, engine: Engine, *, clock: Callable[[], datetime] | None) -> context.Installation:
+    """The parts of an installation with these settings on this engine."""
+    return context.Installation(
+        engine=engine,
+        write=base.writing(engine),
+        read=base.reading(engine),
+        keyring=Keyring(config.key_directory),
+        clock=clock or (lambda: datetime.now(UTC)),
+        ring=_doorbell(config.redis_url),
+        base_url=config.base_url,
+        company=config.company,
+        secure=config.secure_cookies,
+    )
+
+
+def command_line() -> None:
+    """The `survey` command."""
+    log_to_stderr()
+
+    def make(environ: Mapping[str, str]) -> Flask:
+        try:
+            return create_app(settings.load(environ))
+        except settings.BadConfig as error:
+            raise SurveyError(str(error)) from None
+
+    commands.main(make)
+
+
+def log_to_stderr() -> None:
+    """JSON lines with an allow-list of fields: a token, an address or an answer has no field to stand in."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            _allowed_fields_only,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+_FIELDS = frozenset({"event", "level", "timestamp", "task", "error", "count", "review", "cycle", "route", "status"})
+
+
+def _allowed_fields_only(logger: object, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    return {name: value for name, value in event.items() if name in _FIELDS}
+
+
+def _flask_settings(config: Config) -> dict[str, object]:
+    return {
+        "SECRET_KEY": config.secret_key,
+        "SECRET_KEY_FALLBACKS": list(config.secret_key_fallbacks),
+        "TRUSTED_HOSTS": list(config.trusted_hosts),
+        "MAX_CONTENT_LENGTH": 1024 * 1024,
+        "MAX_FORM_MEMORY_SIZE": 1024 * 1024,
+        "MAX_FORM_PARTS": 5_000,
+        "SESSION_COOKIE_NAME": "__Host-session" if config.secure_cookies else "session",
+        "SESSION_COOKIE_SECURE": config.secure_cookies,
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        # The default hour would lose the work of slow raters.
+        "WTF_CSRF_TIME_LIMIT": None,
+        "SEND_FILE_MAX_AGE_DEFAULT": 31_536_000,
+        "PREFERRED_URL_SCHEME": "https" if config.secure_cookies else "http",
+    }
+
+
+def _doorbell(redis_url: str) -> Callable[[str], None]:
+    bell = Celery("doorbell", broker=redis_url)
+    bell.conf.update(
+        broker_transport_options={
+            "socket_timeout": BROKER_TIMEOUT,
+            "socket_connect_timeout": BROKER_TIMEOUT,
+            "max_retries": 0,
+        },
+        broker_connection_timeout=BROKER_TIMEOUT,
+        task_ignore_result=True,
+    )
+
+    def ring(task: str) -> None:
+        bell.send_task(task, retry=False)
+
+    return ring
+
+
+def _add_filters(app: Flask, timezone: ZoneInfo) -> None:
+    def local(moment: datetime | date) -> date:
+        return moment.astimezone(timezone) if isinstance(moment, datetime) else moment
+
+    def day(moment: datetime | date) -> str:
+        at = local(moment)
+        return f"{at:%A} {at.day} {at:%B %Y}"
+
+    def short_day(moment: datetime | date) -> str:
+        at = local(moment)
+        return f"{at.day} {at:%b}"
+
+    def one_decimal(value: float) -> str:
+        return f"{value:.1f}"
+
+    for name, function in (("day", day), ("short_day", short_day), ("one_decimal", one_decimal)):
+        app.template_filter(name)(function)
+
+
+def _add_asset_hashes(app: Flask) -> None:
+    """Static addresses carry a hash of the file, so that browsers may keep it for ever."""
+    folder = ROOT / "survey" / "static"
+    hashes = {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+    @app.url_defaults
+    def add_hash(endpoint: str, values: dict[str, object]) -> None:
+        if endpoint == "static" and "v" not in values and values.get("filename") in hashes:
+            values["v"] = hashes[str(values["filename"])]

@@ -1,0 +1,121 @@
+"""What a page, task or command may ask of the running app: a transaction, the time, who is signed in, a doorbell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar, cast
+
+import structlog
+from flask import current_app, g, session
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session, sessionmaker
+
+from survey.core import access
+from survey.core.access import Action, Role, Standing
+from survey.core.errors import SurveyError
+from survey.services import people
+from survey.store.keys import Keyring
+from survey.store.people import Person
+
+EXTENSION = "survey"
+SIGN_IN = "sign_in"
+
+log = structlog.get_logger()
+
+
+class SignInNeeded(SurveyError):
+    """The page is for people with an account, and nobody is signed in."""
+
+
+@dataclass(frozen=True)
+class Installation:
+    """The parts that the app was wired together from."""
+
+    engine: Engine
+    write: sessionmaker[Session]
+    read: sessionmaker[Session]
+    keyring: Keyring
+    clock: Callable[[], datetime]
+    ring: Callable[[str], None]
+    base_url: str
+    company: str
+    secure: bool
+
+
+def installation() -> Installation:
+    """The parts of the running app."""
+    return cast(Installation, current_app.extensions[EXTENSION])
+
+
+def transaction() -> AbstractContextManager[Session]:
+    """One unit of work: committed at its end, rolled back on any exception."""
+    return installation().write.begin()
+
+
+def reading() -> AbstractContextManager[Session]:
+    """A session that only reads; on SQLite it waits for no writer."""
+    return installation().read.begin()
+
+
+def now() -> datetime:
+    """The time, in UTC. The one clock of the program."""
+    return installation().clock()
+
+
+def wake(task: str) -> None:
+    """Rings the doorbell of a task, after a commit. Nothing is lost when nobody hears it: the next sweep looks."""
+    try:
+        installation().ring(task)
+    except Exception as error:
+        log.warning("doorbell_failed", task=task, error=type(error).__name__)
+
+
+def account() -> Person | None:
+    """Who is signed in, looked up once per request."""
+    if "account" not in g:
+        secret = session.get(SIGN_IN)
+        g.account = None
+        if isinstance(secret, str):
+            with reading() as rows:
+                g.account = people.signed_in(rows, secret, now=now())
+    return cast("Person | None", g.account)
+
+
+def signed_in() -> Person:
+    """Who is signed in. Raises `SignInNeeded` when nobody is."""
+    person = account()
+    if person is None:
+        raise SignInNeeded("Please sign in first.")
+    return person
+
+
+def permit(action: Action, *standing: Standing) -> Person:
+    """The person who is signed in, if the access table lets them do this. Raises `SignInNeeded`, `NotAllowed`."""
+    person = signed_in()
+    access.check(action, Role(person.role), frozenset(standing))
+    return person
+
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def needs(action: Action) -> Callable[[View], View]:
+    """Marks a page with the action that it stands for. A page with no mark is shown to nobody.
+
+    Pages about one cycle, review or report look at the object too, and call `permit` with its standing.
+    """
+
+    def mark(view: View) -> View:
+        view.action = action  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def public(view: View) -> View:
+    """Marks a page that needs no account: the sign-in, and what a rater's link opens."""
+    view.action = None  # type: ignore[attr-defined]
+    return view

@@ -1,0 +1,84 @@
+"""Errors as pages: the sentence of the error, the status that fits, and a way back."""
+
+from __future__ import annotations
+
+import structlog
+from flask import Flask, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from survey.context import SignInNeeded
+from survey.core.errors import IllegalStep, LinkClosed, NotAllowed, NotFound, SurveyError
+
+log = structlog.get_logger()
+
+_STATUS: dict[type[SurveyError], tuple[int, str]] = {
+    NotFound: (404, "Not here"),
+    NotAllowed: (403, "Not for this account"),
+    IllegalStep: (409, "Not now"),
+    SurveyError: (400, "That did not work"),
+}
+
+_WORDS = {
+    400: ("That did not work", "The request could not be read. Please go back and try again."),
+    404: ("Not here", "There is no such page."),
+    405: ("Not like that", "This address does not answer that kind of request."),
+    413: ("Too large", "That is more than fits. Files and texts may have up to 1 MB together."),
+    500: ("Our fault", "Something went wrong here. Nothing of what you sent was half-written; please try again."),
+}
+
+
+def register(app: Flask) -> None:
+    """Turns every error that a page may raise into a page."""
+    app.register_error_handler(SignInNeeded, _sign_in)
+    app.register_error_handler(LinkClosed, _closed)
+    app.register_error_handler(SurveyError, _rule)
+    app.register_error_handler(CSRFError, _stale)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _sign_in(error: SignInNeeded) -> ResponseReturnValue:
+    here = request.full_path if request.method == "GET" else "/"
+    return redirect(url_for("accounts.sign_in", next=here.rstrip("?")), 303)
+
+
+def _closed(error: LinkClosed) -> ResponseReturnValue:
+    return render_template("responses/closed.html", message=str(error)), 410
+
+
+def _rule(error: SurveyError) -> ResponseReturnValue:
+    kind = next(kind for kind in type(error).__mro__ if kind in _STATUS)
+    status, title = _STATUS[kind]
+    return _page(status, title, str(error))
+
+
+def _stale(error: CSRFError) -> ResponseReturnValue:
+    return _page(
+        400,
+        "Please send it again",
+        "The page was open for too long, or your browser does not keep cookies for this site. Go back, reload the "
+        "page and send it again.",
+    )
+
+
+def _http(error: HTTPException) -> ResponseReturnValue:
+    status = error.code or 500
+    if status in {301, 302, 303, 307, 308}:
+        return error
+    title, message = _WORDS.get(status, _WORDS[400] if status < 500 else _WORDS[500])
+    return _page(status, title, message)
+
+
+def _unexpected(error: Exception) -> ResponseReturnValue:
+    # The kind of the error and the page, never its text: that may hold what somebody typed.
+    log.error("unexpected", error=type(error).__name__, route=request.endpoint or "")
+    return _page(500, *_WORDS[500])
+
+
+def _page(status: int, title: str, message: str) -> ResponseReturnValue:
+    return (
+        render_template("errors/error.html", title=title, message=message, back_href="/", back_label="Start page"),
+        status,
+    )

@@ -1,0 +1,77 @@
+"""What machines ask of the app, and what every response carries."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, current_app, request
+from flask.typing import ResponseReturnValue
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from survey import context
+from survey.context import public
+from survey.core.errors import NotFound
+
+pages = Blueprint("operations", __name__)
+
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "style-src 'self'",
+        "script-src 'self'",
+        "img-src 'self' data:",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+
+
+@pages.get("/livez")
+@public
+def livez() -> ResponseReturnValue:
+    """Whether the process answers at all."""
+    return "alive\n", {"Content-Type": "text/plain"}
+
+
+@pages.get("/readyz")
+@public
+def readyz() -> ResponseReturnValue:
+    """Whether the database answers. Not redis: people can read and answer without it."""
+    try:
+        with context.reading() as session:
+            session.execute(text("SELECT 1"))
+    except SQLAlchemyError:
+        return "the database does not answer\n", 503, {"Content-Type": "text/plain"}
+    return "ready\n", {"Content-Type": "text/plain"}
+
+
+@pages.before_app_request
+def refuse_unmarked_pages() -> None:
+    """Denied by default: a page that nobody marked with an action, or as public, does not exist."""
+    endpoint = request.endpoint
+    if endpoint is None or endpoint == "static":
+        return
+    view = current_app.view_functions[endpoint]
+    if not hasattr(view, "action"):
+        raise NotFound("There is no such page.")
+    if view.action is not None:
+        context.signed_in()
+
+
+@pages.after_app_request
+def add_headers(response: Response) -> Response:
+    """Headers that every response carries. Nothing that is made for one person is kept by a browser or a proxy."""
+    headers = response.headers
+    headers["Content-Security-Policy"] = POLICY
+    headers["Referrer-Policy"] = "same-origin"
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=()"
+    if context.installation().secure:
+        headers["Strict-Transport-Security"] = "max-age=31536000"
+    if request.endpoint == "static":
+        headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    else:
+        headers["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,91 @@
+"""The form that a questionnaire makes: what raters answer, and what launchers preview."""
+
+from __future__ import annotations
+
+from flask import render_template
+from flask_wtf import FlaskForm
+from wtforms import HiddenField, RadioField, TextAreaField
+
+from survey.core import responses as rules
+from survey.core import statements
+from survey.core.questionnaires import Questionnaire
+from survey.core.responses import Answers
+from survey.services.responses import Asked
+
+NOT_OBSERVED = "none"
+
+
+class AnswerForm(FlaskForm):
+    """What every answer form has; `form_for` adds a field per item."""
+
+    fingerprint = HiddenField()
+
+
+def form_for(questionnaire: Questionnaire) -> type[AnswerForm]:
+    """The form class with one field per item of this questionnaire, named by the item's key."""
+    key = questionnaire.fingerprint
+    if key not in _forms:
+        if len(_forms) >= _FORMS_AT_MOST:
+            _forms.clear()
+        _forms[key] = _build_form(questionnaire)
+    return _forms[key]
+
+
+_FORMS_AT_MOST = 500
+_forms: dict[str, type[AnswerForm]] = {}
+
+
+def show(
+    asked: Asked,
+    form: AnswerForm,
+    *,
+    problem: str | None = None,
+    gaps: tuple[str, ...] = (),
+    is_saved: bool = False,
+    is_preview: bool = False,
+) -> str:
+    """The page with the form: as it is, with what is wrong with it, saved, or to be looked at only."""
+    form.fingerprint.data = asked.questionnaire.fingerprint
+    return render_template(
+        "responses/form.html",
+        asked=asked,
+        promise=statements.promise(asked.k),
+        form=form,
+        gaps=list(gaps),
+        problem=problem,
+        saved=is_saved,
+        is_preview=is_preview,
+    )
+
+
+def answers_in(questionnaire: Questionnaire, form: AnswerForm) -> Answers:
+    """What was filled in. A value that is on no scale counts as not filled in."""
+    ratings: dict[str, int | None] = {}
+    comments: dict[str, str] = {}
+    for item in questionnaire.items:
+        value = form[item.key].data
+        if item.is_open:
+            if text := rules.clean(value or ""):
+                comments[item.key] = text
+        elif value == NOT_OBSERVED:
+            ratings[item.key] = None
+        elif value in {str(point) for point in range(1, (item.scale.points if item.scale else 0) + 1)}:
+            ratings[item.key] = int(value)
+    return Answers(ratings, comments)
+
+
+def as_fields(draft: Answers) -> dict[str, str]:
+    """The values that a form shows for these answers."""
+    ratings = {key: NOT_OBSERVED if rating is None else str(rating) for key, rating in draft.ratings.items()}
+    return ratings | dict(draft.comments)
+
+
+def _build_form(questionnaire: Questionnaire) -> type[AnswerForm]:
+    fields: dict[str, object] = {}
+    for item in questionnaire.items:
+        if item.scale is None:
+            fields[item.key] = TextAreaField(item.text)
+            continue
+        points = [(str(point), label) for point, label in enumerate(item.scale.labels, 1)]
+        fields[item.key] = RadioField(item.text, choices=[*points, (NOT_OBSERVED, item.scale.opt_out)])
+    return type("AnswerForm", (AnswerForm,), fields)

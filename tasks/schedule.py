@@ -1,0 +1,9 @@
+"""What beats, and how often. A beat that is missed or doubled does no harm: each sweep looks at what is due."""
+
+from __future__ import annotations
+
+SCHEDULE = {
+    "mail": {"task": "tasks.outbox.sweep", "schedule": 15.0, "options": {"expires": 15}},
+    "ends": {"task": "tasks.cycles.close_due", "schedule": 30.0, "options": {"expires": 30}},
+    "tally": {"task": "tasks.tally.sweep", "schedule": 30.0, "options": {"expires": 30}},
+}
