@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextvars
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 import config as settings
 from survey import app as wiring
@@ -89,6 +93,13 @@ def environ(database_url: str, mail_server: servers.Mailbox, tmp_path: Path) -> 
     }
 
 
+class Browser(FlaskClient):
+    """A client whose requests begin in an empty context, as on a server: nothing of the test's own is seen."""
+
+    def open(self, *args: Any, **kwargs: Any) -> TestResponse:
+        return contextvars.Context().run(super().open, *args, **kwargs)
+
+
 @pytest.fixture
 def rung() -> Rung:
     return Rung()
@@ -98,6 +109,7 @@ def rung() -> Rung:
 def app(environ: dict[str, str], clock: Clock, rung: Rung, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
     monkeypatch.setattr(wiring, "_doorbell", lambda url: rung.tasks.append)
     made = wiring.create_app(settings.load(environ), clock=clock)
+    made.test_client_class = Browser
     with made.app_context():
         yield made
     made.extensions[context.EXTENSION].engine.dispose()

@@ -66,4 +66,4 @@ def load(session: Session, cycle_id: uuid.UUID) -> dict[uuid.UUID, int]:
         .where(Review.cycle_id == cycle_id)
         .group_by(Nomination.rater_id)
     )
-    return dict(rows)
+    return dict(rows.all())

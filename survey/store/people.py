@@ -59,7 +59,7 @@ def by_address(session: Session, address: str) -> Person | None:
 def names(session: Session, ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, str]:
     """The names of these people by id."""
     rows = session.execute(select(Person.id, Person.name).where(Person.id.in_(list(ids))))
-    return dict(rows)
+    return dict(rows.all())
 
 
 def reports_to(session: Session, subject_id: uuid.UUID, manager_id: uuid.UUID) -> bool:

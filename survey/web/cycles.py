@@ -52,17 +52,17 @@ class CycleForm(FlaskForm):
     closes_on = DateField("Last day to answer", [InputRequired("Please choose the last day to answer.")])
     minimum = SelectField(
         "Smallest group that is ever shown",
-        choices=[(str(k), f"{k} people" + (" (weak protection)" if k < 4 else "")) for k in rules.MINIMA],
+        choices={str(k): f"{k} people" + (" (weak protection)" if k < 4 else "") for k in rules.MINIMA},
         default=str(rules.DEFAULT_MINIMUM),
         description="Fixed when the round opens.",
     )
     blocks = Checkboxes(
         "Also ask about",
-        choices=[
-            (section.value, section.heading)
+        choices={
+            section.value: section.heading
             for section in questionnaires.BLOCKS
             if section not in questionnaires.ALWAYS_ON
-        ],
+        },
         description="Success Indicators and Seek Feedback are always asked.",
     )
 
@@ -376,8 +376,8 @@ def _raters(counts: Counter[Relationship]) -> str:
 def _review_form(session: Session, row: Cycle) -> ReviewForm:
     form = ReviewForm()
     there = {review.subject_id for review in row.reviews}
-    form.subject.choices = [(str(person.id), person.name) for person in _candidates(session) if person.id not in there]
-    form.page_ids.choices = [(str(page.id), page.title) for page in competencies.newest(session)]
+    form.subject.choices = {str(person.id): person.name for person in _candidates(session) if person.id not in there}
+    form.page_ids.choices = {str(page.id): page.title for page in competencies.newest(session)}
     return form
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
+
 import structlog
 from flask import Flask, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -72,8 +75,14 @@ def _http(error: HTTPException) -> ResponseReturnValue:
 
 
 def _unexpected(error: Exception) -> ResponseReturnValue:
-    # The kind of the error and the page, never its text: that may hold what somebody typed.
-    log.error("unexpected", error=type(error).__name__, route=request.endpoint or "")
+    # The kind of the error and the line of code, never its text: that may hold what somebody typed.
+    line = traceback.extract_tb(error.__traceback__)[-1]
+    log.error(
+        "unexpected",
+        error=type(error).__name__,
+        route=request.endpoint or "",
+        where=f"{Path(line.filename).name}:{line.lineno}",
+    )
     return _page(500, *_WORDS[500])
 
 

@@ -24,7 +24,7 @@ class PersonForm(FlaskForm):
 
     name = StringField("Name", [InputRequired("Please enter a name."), Length(max=200)])
     address = EmailField("E-mail address", [InputRequired("Please enter an address."), Length(max=320)])
-    role = SelectField("Account", choices=[(role.value, role.label) for role in reversed(Role)])
+    role = SelectField("Account", choices={role.value: role.label for role in reversed(Role)})
     manager = SelectField("Reports to")
 
 
@@ -36,7 +36,7 @@ def index() -> ResponseReturnValue:
     form = PersonForm()
     with context.reading() as session:
         everybody = people.everybody(session)
-    form.manager.choices = [("", "Nobody")] + [(str(person.id), person.name) for person in everybody]
+    form.manager.choices = {"": "Nobody"} | {str(person.id): person.name for person in everybody}
     if form.validate_on_submit():
         context.permit(Action.CHANGE_PEOPLE)
         try:

@@ -86,6 +86,6 @@ def _build_form(questionnaire: Questionnaire) -> type[AnswerForm]:
         if item.scale is None:
             fields[item.key] = TextAreaField(item.text)
             continue
-        points = [(str(point), label) for point, label in enumerate(item.scale.labels, 1)]
-        fields[item.key] = RadioField(item.text, choices=[*points, (NOT_OBSERVED, item.scale.opt_out)])
+        points = {str(point): label for point, label in enumerate(item.scale.labels, 1)}
+        fields[item.key] = RadioField(item.text, choices=points | {NOT_OBSERVED: item.scale.opt_out})
     return type("AnswerForm", (AnswerForm,), fields)
