@@ -1,0 +1,290 @@
+"""The `survey` command. An error is one sentence on standard error, and exit code 2."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import click
+from flask import Flask
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from survey import context
+from survey.cli import demo as demonstration
+from survey.cli import instances, machine
+from survey.core import competencies as rules
+from survey.core import values
+from survey.core.competencies import Page, Section
+from survey.core.cycles import Phase
+from survey.core.errors import BadPage, SurveyError
+from survey.core.reports import Figure, Report
+from survey.services import competencies, cycles, people, reports
+from survey.store import schema
+
+Make = Callable[[Mapping[str, str]], Flask]
+T = TypeVar("T")
+
+PAGE_LIMIT = 256 * 1024
+BAD = 2
+
+
+def main(make: Make) -> None:
+    """Runs the command line with an app made by `make`."""
+    try:
+        code = survey.main(standalone_mode=False, obj=make)
+    except click.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        _refuse(error.format_message())
+    except (SurveyError, click.exceptions.UsageError) as error:
+        _refuse(str(error))
+    except (OperationalError, ProgrammingError):
+        _refuse("The database does not answer, or has no tables yet: run `survey db upgrade` first.")
+    else:
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _refuse(sentence: str) -> None:
+    print(sentence, file=sys.stderr)
+    sys.exit(BAD)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def survey() -> None:
+    """Seek Feedback: anonymous multi-rater feedback from competency pages.
+
+    Commands that need an installation take it from SURVEY_ variables, or from the folder ./instance that `survey
+    serve` and `survey demo` make.
+    """
+
+
+INSTANCE = click.option(
+    "--instance",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("instance"),
+    show_default=True,
+    help="The folder that holds everything.",
+)
+PORT = click.option("--port", type=click.IntRange(1, 65534), default=8360, show_default=True)
+
+
+@survey.command()
+@INSTANCE
+@PORT
+@click.option("--fresh", is_flag=True, help="Start over with new sample data.")
+@click.pass_obj
+def demo(make: Make, instance: Path, port: int, *, fresh: bool) -> None:
+    """Everything on this machine, with sample data and a mailbox."""
+    if fresh:
+        machine.fresh(instance)
+    prepared = machine.prepare(instance, mode="demo", port=port, mailbox=True)
+    app = make(prepared.environ)
+    with app.app_context():
+        schema.upgrade(context.installation().engine)
+        print("Starting redis, the mailbox, worker, beat and web server …", flush=True)
+        with machine.running(prepared) as running:
+            demonstration.fill(app, prepared.directory / "mailbox")
+            demonstration.tell(app, prepared.directory / "mailbox", running.web, running.mailbox or "")
+            running.wait()
+    print("\nEverything is stopped. The data stays in", prepared.directory)
+
+
+@survey.command()
+@INSTANCE
+@PORT
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.pass_obj
+def serve(make: Make, instance: Path, port: int, host: str) -> None:
+    """A real installation on one machine; mail goes out as the SURVEY_SMTP_ variables say."""
+    prepared = machine.prepare(instance, mode="production", host=host, port=port, environ=os.environ)
+    app = make(prepared.environ)
+    with app.app_context():
+        schema.upgrade(context.installation().engine)
+    with machine.running(prepared) as running:
+        print(f"Seek Feedback answers at {running.web}", flush=True)
+        running.wait()
+
+
+@survey.group()
+def db() -> None:
+    """The database."""
+
+
+@db.command("upgrade")
+@click.pass_obj
+def db_upgrade(make: Make) -> None:
+    """Bring the tables up to date."""
+    with _app(make).app_context():
+        schema.upgrade(context.installation().engine)
+    print("The tables are up to date.")
+
+
+@survey.group()
+def admin() -> None:
+    """Accounts of people operations."""
+
+
+@admin.command("create")
+@click.argument("address")
+@click.pass_obj
+def admin_create(make: Make, address: str) -> None:
+    """Make the person at ADDRESS people operations."""
+    with _app(make).app_context():
+        with context.transaction() as session:
+            person = people.make_administrator(session, address)
+        print(f"{person.address} is people operations. Sign in at {context.installation().base_url}/sign-in")
+
+
+@survey.group()
+def pages() -> None:
+    """Competency pages."""
+
+
+FILE = click.argument("file", type=click.Path(path_type=Path))
+COMPETENCY = click.option("--competency", help="The competency's name, if the page does not state it.")
+
+
+@pages.command("check")
+@FILE
+@COMPETENCY
+@click.option("--json", "as_json", is_flag=True, help="Print what was read as JSON.")
+def pages_check(file: Path, competency: str | None, *, as_json: bool) -> None:
+    """Read FILE as a page and say what came of it."""
+    page = _parse(file, competency)
+    print(json.dumps(rules.as_json(page), ensure_ascii=False, indent=2) if as_json else _summary(page))
+
+
+@pages.command("import")
+@FILE
+@COMPETENCY
+@click.pass_obj
+def pages_import(make: Make, file: Path, competency: str | None) -> None:
+    """Import FILE as the newest version of its page."""
+    source = _read(file)
+    with _app(make).app_context(), context.transaction() as session:
+        row = _named(file, lambda: competencies.import_page(session, source, competency=competency))
+        print(f"{row.title} is ready to be used.")
+
+
+@survey.group()
+def cycle() -> None:
+    """Rounds."""
+
+
+@cycle.command("list")
+@click.pass_obj
+def cycle_list(make: Make) -> None:
+    """All rounds, with answers per review in counts."""
+    with _app(make).app_context(), context.reading() as session:
+        rows = cycles.everything(session)
+        if not rows:
+            print("There is no round yet.")
+        for row in rows:
+            print(f"{row.id}  {row.name}  ({Phase(row.phase).label}, last day {row.closes_at:%Y-%m-%d})")
+            progress = cycles.progress(session, row.id)
+            for review in sorted(row.reviews, key=lambda review: review.subject.name):
+                count = progress.get(review.id)
+                said = f"{count.answered} of {count.invited} answered" if count else "not opened"
+                print(f"    {review.id}  {review.subject.name}  {said}")
+
+
+@survey.group()
+def report() -> None:
+    """Released reports."""
+
+
+@report.command("show")
+@click.argument("review", type=click.UUID)
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.pass_obj
+def report_show(make: Make, review: uuid.UUID, form: str) -> None:
+    """Print the report of REVIEW, without private reflections."""
+    with _app(make).app_context(), context.reading() as session:
+        edition = reports.read(session, review)
+    private = {item.item for chapter in edition.report.chapters for item in chapter.questions if item.is_private}
+    comments = [comment for comment in edition.comments if comment.item not in private]
+    if form == "json":
+        plain = {
+            "subject": edition.subject,
+            "cycle": edition.cycle,
+            "report": values.dump(edition.report),
+            "comments": values.dump(comments),
+        }
+        print(json.dumps(plain, ensure_ascii=False, indent=2))
+        return
+    print(f"{edition.subject} – {edition.cycle}\n")
+    print(_as_text(edition.report))
+    for chapter in edition.report.chapters:
+        for question in chapter.questions:
+            said = [comment for comment in comments if comment.item == question.item]
+            if said:
+                print(f"\n{question.text}")
+            for comment in said:
+                print(f"  – {comment.text} ({comment.group.label.lower()})")
+    print(f"\n{edition.report.certificate.sentence}")
+
+
+def _as_text(report: Report) -> str:
+    lines = []
+    for chapter in report.chapters:
+        lines.append(chapter.title)
+        for row in chapter.rows:
+            values_ = [f"self {row.own or '–'}", f"manager {row.manager or '–'}"]
+            values_ += [_figure_as_text(figure, len(row.scale)) for figure in row.figures]
+            values_ += [f"{group.label}: fewer than {report.k}" for group in row.withheld]
+            lines += [f"  {row.text}", f"      {'; '.join(values_)}"]
+            if row.perception:
+                lines.append(f"      {row.perception.label}")
+    return "\n".join(lines)
+
+
+def _figure_as_text(figure: Figure, points: int) -> str:
+    if figure.mean is None:
+        words = f"{points - 0.5:.1f} or higher" if figure.band == "high" else "1.5 or lower"
+        return f"{figure.group.label} {words} (n = {figure.n})"
+    return f"{figure.group.label} {figure.mean:.1f} [{figure.low:.1f} to {figure.high:.1f}] (n = {figure.n})"
+
+
+def _app(make: Make) -> Flask:
+    """The app of the environment, or of the instance in this folder where the environment names none."""
+    instance = Path("instance")
+    if "SURVEY_DATABASE_URL" not in os.environ and (instance / instances.MARKER).is_file():
+        return make(machine.settings_of(instance))
+    return make(os.environ)
+
+
+def _parse(file: Path, competency: str | None) -> Page:
+    source = _read(file)
+    return _named(file, lambda: rules.parse(source, competency=competency))
+
+
+def _read(file: Path) -> bytes:
+    try:
+        with file.open("rb") as opened:
+            # One byte more than fits is enough to see that it is too much.
+            return opened.read(PAGE_LIMIT + 1)
+    except OSError as error:
+        raise SurveyError(f"{file} cannot be read: {error.strerror}.") from None
+
+
+def _named(file: Path, work: Callable[[], T]) -> T:
+    try:
+        return work()
+    except BadPage as error:
+        raise SurveyError(f"{file}: {error}") from None
+
+
+def _summary(page: Page) -> str:
+    lines = [f"{page.competency or 'A page that names no competency'}, level {page.level or '(not stated)'}"]
+    for section in Section:
+        if section is Section.MINDSET_SHIFT:
+            lines.append(f"  {section.heading}: {'yes' if page.mindset_shift else 'none'}")
+        else:
+            lines.append(f"  {section.heading}: {len(page.items(section))}")
+    lines += [f"  Line {problem.line}: {problem.message}" for problem in page.problems]
+    return "\n".join(lines)
