@@ -195,8 +195,7 @@ class _Settings:
         if not re.fullmatch(r"sqlite:////[^/?][^?]*", value):
             self._bad(
                 name,
-                "must be postgresql+psycopg:// with the name of a database, "
-                "or sqlite:/// with an absolute path",
+                "must be postgresql+psycopg:// with the name of a database, or sqlite:/// with an absolute path",
             )
         return value
 

@@ -93,7 +93,7 @@ def log_to_stderr() -> None:
     )
 
 
-_FIELDS = frozenset({"event", "level", "timestamp", "task", "error", "count", "review", "cycle", "route", "status", "where"})
+_FIELDS = frozenset({"event", "level", "timestamp", "task", "error", "count", "review", "cycle", "route", "status"})
 
 
 def _allowed_fields_only(logger: object, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

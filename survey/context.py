@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import structlog
@@ -71,6 +73,12 @@ def wake(task: str) -> None:
         installation().ring(task)
     except Exception as error:
         log.warning("doorbell_failed", task=task, error=type(error).__name__)
+
+
+def described(error: Exception) -> str:
+    """The kind of an error and the line of code that met it; never its text, which may hold what somebody wrote."""
+    line = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {Path(line.filename).name}:{line.lineno}"
 
 
 def account() -> Person | None:

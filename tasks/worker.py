@@ -9,12 +9,17 @@ from celery.signals import worker_process_init
 from flask import Flask
 
 from config import Config
+from survey import context
 from survey.app import create_app, log_to_stderr
 from survey.context import EXTENSION
 from tasks.schedule import SCHEDULE
 
 TIME_LIMIT = 120
 VISIBILITY = 300
+
+
+class TaskFailed(Exception):
+    """A task ended with an error. Says its kind and the line of code, never its text: that may hold an answer."""
 
 
 def make_worker(app: Flask) -> Celery:
@@ -27,8 +32,11 @@ def make_worker(app: Flask) -> Celery:
         abstract = True
 
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
-            with app.app_context():
-                return self.run(*args, **kwargs)
+            try:
+                with app.app_context():
+                    return self.run(*args, **kwargs)
+            except Exception as error:
+                raise TaskFailed(context.described(error)) from None
 
     worker = Celery("survey", broker=config.redis_url, task_cls=InContext, include=TASKS)
     worker.conf.update(

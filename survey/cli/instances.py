@@ -41,9 +41,7 @@ def claim(directory: Path, mode: str) -> None:
             marker.write_text(f"{mode}\n", encoding="utf-8")
         made_for = marker.read_text(encoding="utf-8").strip()
         if made_for != mode:
-            raise NotAnInstance(
-                f"{directory} was made for the mode {made_for}: name another directory for {mode}."
-            )
+            raise NotAnInstance(f"{directory} was made for the mode {made_for}: name another directory for {mode}.")
         for name in FOLDERS:
             (directory / name).mkdir(mode=0o700, exist_ok=True)
     except OSError as error:

@@ -68,9 +68,7 @@ def prepare(
     """
     directory = directory.resolve()
     instances.claim(directory, mode)
-    given = {
-        name: value for name, value in (environ or {}).items() if name.startswith("SURVEY_") and value.strip()
-    }
+    given = {name: value for name, value in (environ or {}).items() if name.startswith("SURVEY_") and value.strip()}
     # `X_FILE` in the environment stands for X, so that no secret is named twice.
     named = {name.removesuffix("_FILE") for name in given}
     own = {

@@ -138,9 +138,7 @@ class Group:
 
     def _last_words(self, service: Service) -> str:
         path = self._log(service)
-        lines = [
-            line for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()
-        ]
+        lines = [line for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
         if not lines:
             return f"It wrote nothing to {path}."
         return "\n".join([f"The last lines of {path}:", *lines[-8:]])

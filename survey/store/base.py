@@ -61,7 +61,8 @@ def connect(url: str) -> Engine:
     """An engine for SQLite or PostgreSQL.
 
     SQLite: write-ahead log, foreign keys, deleted content overwritten, writers queue up instead of failing.
-    PostgreSQL: a lock or a statement that takes too long is an error instead of a standstill.
+    PostgreSQL: a lock or a statement that takes too long is an error instead of a standstill. On both, the text of
+    an error never holds the values of a statement.
     """
     if make_url(url).get_backend_name() != "sqlite":
         return create_engine(
@@ -69,9 +70,10 @@ def connect(url: str) -> Engine:
             pool_size=4,
             max_overflow=12,
             pool_pre_ping=True,
+            hide_parameters=True,
             connect_args={"options": "-c lock_timeout=10s -c statement_timeout=60s -c timezone=UTC"},
         )
-    engine = create_engine(url, connect_args={"timeout": 30})
+    engine = create_engine(url, connect_args={"timeout": 30}, hide_parameters=True)
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

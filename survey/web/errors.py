@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import traceback
-from pathlib import Path
-
 import structlog
 from flask import Flask, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
+from survey import context
 from survey.context import SignInNeeded
 from survey.core.errors import IllegalStep, LinkClosed, NotAllowed, NotFound, SurveyError
 
@@ -75,14 +73,7 @@ def _http(error: HTTPException) -> ResponseReturnValue:
 
 
 def _unexpected(error: Exception) -> ResponseReturnValue:
-    # The kind of the error and the line of code, never its text: that may hold what somebody typed.
-    line = traceback.extract_tb(error.__traceback__)[-1]
-    log.error(
-        "unexpected",
-        error=type(error).__name__,
-        route=request.endpoint or "",
-        where=f"{Path(line.filename).name}:{line.lineno}",
-    )
+    log.error("unexpected", error=context.described(error), route=request.endpoint or "")
     return _page(500, *_WORDS[500])
 
 

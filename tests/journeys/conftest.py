@@ -1,0 +1,129 @@
+"""A real browser on a real installation. Skipped loudly where there is no Chromium; CI fails instead."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+
+import config as settings
+from survey.app import create_app
+from tests import installations, servers
+from tests.company import Company
+from tests.installations import Installation
+
+ARTEFACTS = Path(__file__).resolve().parents[2] / "artefacts"
+DESKTOP = {"width": 1280, "height": 900}
+PHONE = {"width": 360, "height": 740}
+
+
+@dataclass
+class Walk:
+    """What a journey needs: browsers by size, the mail, and a camera that also checks accessibility."""
+
+    browser: Browser
+    installation: Installation
+    mailbox: servers.Mailbox
+    company: Company
+    name: str
+    shots: int = 0
+    contexts: list[BrowserContext] = field(default_factory=list)
+    silent: list[BrowserContext] = field(default_factory=list)
+
+    def open(self, *, phone: bool = False, script: bool = True) -> Page:
+        """A page of a fresh browser: of desktop or phone width, with or without JavaScript."""
+        context = self.browser.new_context(
+            base_url=self.installation.base_url,
+            viewport=PHONE if phone else DESKTOP,
+            java_script_enabled=script,
+            reduced_motion="reduce",
+        )
+        context.set_default_timeout(15_000)
+        self.contexts.append(context)
+        if not script:
+            self.silent.append(context)
+        return context.new_page()
+
+    def sign_in(self, page: Page, name: str) -> None:
+        """Signs in as a person would: asks for a link, finds it in the mail, presses the button."""
+        address = f"{name}@company.test"
+        before = len(self.mailbox.to(address))
+        page.goto("/sign-in")
+        page.get_by_label("Your e-mail address").fill(address)
+        page.get_by_role("button").click()
+        installations.wait_until(lambda: len(self.mailbox.to(address)) > before, 30, "the sign-in mail")
+        page.goto(self.link(address, r"/sign-in/[\w-]+"))
+        page.get_by_role("button", name="Sign in").click()
+
+    def link(self, address: str, pattern: str = r"/r/[\w-]+") -> str:
+        """The newest link of this form in the mails to an address."""
+        for message in reversed(self.mailbox.to(address)):
+            found = re.search(pattern, message.get_body(("plain",)).get_content())
+            if found:
+                return found.group()
+        raise AssertionError(f"no link to {address}")
+
+    def look(self, page: Page, what: str) -> None:
+        """A screenshot of the whole page, and axe's opinion of it: no violation of any impact.
+
+        Where scripts are off nothing can be run in the page, axe included: then only the picture is taken.
+        """
+        self.shots += 1
+        width = page.viewport_size["width"]
+        page.screenshot(path=ARTEFACTS / f"{self.name}-{self.shots:02}-{what}-{width}.png", full_page=True)
+        if page.context in self.silent:
+            return
+        if page.evaluate("document.scrollingElement.scrollWidth") > width:
+            raise AssertionError(f"{what} is wider than the window of {width} pixels")
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    program = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
+    if program is None:
+        if os.environ.get("SURVEY_REQUIRE_BROWSER"):
+            pytest.fail("There is no Chromium, and SURVEY_REQUIRE_BROWSER asks for one.")
+        warnings.warn("NO CHROMIUM HERE: THE BROWSER JOURNEYS WERE SKIPPED", UserWarning, stacklevel=1)
+        pytest.skip("no Chromium was found: the browser journeys did not run")
+    browser = playwright.chromium.launch(
+        executable_path=program,
+        args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
+    )
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def walk(
+    chromium: Browser,
+    environ: dict[str, str],
+    mailbox: servers.Mailbox,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> Iterator[Walk]:
+    ARTEFACTS.mkdir(exist_ok=True)
+    app = create_app(settings.load(environ))
+    with app.app_context():
+        company = Company(app)
+    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower()).strip("-")
+    with installations.running(environ, tmp_path) as installation:
+        made = Walk(chromium, installation, mailbox, company, name)
+        yield made
+        for context in made.contexts:
+            context.close()
