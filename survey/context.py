@@ -23,6 +23,7 @@ from survey.store.keys import Keyring
 from survey.store.people import Person
 
 EXTENSION = "survey"
+PROGRAM = Path(__file__).resolve().parent
 SIGN_IN = "sign_in"
 
 log = structlog.get_logger()
@@ -77,7 +78,9 @@ def wake(task: str) -> None:
 
 def described(error: Exception) -> str:
     """The kind of an error and the line of code that met it; never its text, which may hold what somebody wrote."""
-    line = traceback.extract_tb(error.__traceback__)[-1]
+    lines = traceback.extract_tb(error.__traceback__)
+    own = [line for line in lines if Path(line.filename).is_relative_to(PROGRAM)]
+    line = (own or lines)[-1]
     return f"{type(error).__name__} at {Path(line.filename).name}:{line.lineno}"
 
 

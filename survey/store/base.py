@@ -27,7 +27,10 @@ class Base(DeclarativeBase):
     """The base of all rows."""
 
     metadata = MetaData(naming_convention=NAMES)
-    type_annotation_map = {dict[str, Any]: JSON, list[str]: JSON, list[int]: JSON}  # noqa: RUF012
+    # What is missing is NULL, which constraints see, and never the JSON word for it.
+    type_annotation_map = dict.fromkeys(  # noqa: RUF012
+        (dict[str, Any], list[str], list[int]), JSON(none_as_null=True)
+    )
 
 
 class UtcDateTime(TypeDecorator[datetime]):

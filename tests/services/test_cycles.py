@@ -170,6 +170,27 @@ def test_the_database_itself_refuses_a_release_before_the_key_is_gone(company):
         session.execute(update(Cycle).where(Cycle.id == cycle_id).values(phase="released"))
 
 
+def test_a_thin_review_publishes_no_distribution_and_no_figure_below_the_minimum(company):
+    cycle_id, review_id = company.open(company.usual_raters(peers=5))
+    for name, token in company.tokens().items():
+        company.answer(token, rating=None if name == "ana" else 3 if name == "ben" else 4)
+    company.close(cycle_id)
+    company.count()
+    with context.reading() as session:
+        cells = session.scalars(select(Cell).where(Cell.review_id == review_id)).all()
+    assert {(cell.group, cell.n) for cell in cells} == {("self", 1), ("manager", 1), ("peer", 4)}
+    assert all(cell.counts is None for cell in cells)
+
+
+def test_a_review_that_nobody_answers_still_gets_its_report(company):
+    cycle_id, review_id = company.open()
+    company.close(cycle_id)
+    company.count()
+    with context.reading() as session:
+        assert session.get(Report, review_id).body["talking_points"] == []
+        assert session.scalar(select(func.count()).select_from(Cell)) == 0
+
+
 def test_warnings_name_groups_that_can_never_be_shown(company):
     cycle_id, _ = company.draft(company.usual_raters(peers=3), k=3)
     with context.reading() as session:
