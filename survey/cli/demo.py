@@ -90,12 +90,15 @@ REFLECTIONS = (
 def fill(app: Flask, mailbox: Path) -> None:
     """Makes the sample data, unless it is there. Needs the worker and the mailbox to be running."""
     with context.reading() as session:
-        if cycles.everything(session):
-            return
+        there = {cycle.name for cycle in cycles.everything(session)}
+    if OPEN in there:
+        return
+    if there or _is_peopled():
+        raise SurveyError("The sample data was not finished at the first start. Start over: survey demo --fresh")
     print("Making sample data: people, pages, a finished round with its raters' answers, an open one …", flush=True)
     _make_company()
     finished = _open_round(FINISHED)
-    _wait_until("the invitations", lambda: len(_links(mailbox, "invitation")) >= _asked(finished))
+    _wait_until("the invitations", lambda: len(_letters(mailbox, "invitation")) >= _asked(finished))
     _answer(app, mailbox, finished)
     with context.transaction() as session:
         cycles.close(session, finished, now=context.now())
@@ -103,9 +106,9 @@ def fill(app: Flask, mailbox: Path) -> None:
     _wait_until("the tally", lambda: _is_counted(finished))
     with context.transaction() as session:
         cycles.release(session, finished, now=context.now())
-    before = len(_links(mailbox, "invitation"))
+    before = len(_letters(mailbox, "invitation"))
     opened = _open_round(OPEN)
-    _wait_until("the second invitations", lambda: len(_links(mailbox, "invitation")) >= before + _asked(opened))
+    _wait_until("the second invitations", lambda: len(_letters(mailbox, "invitation")) >= before + _asked(opened))
 
 
 def tell(app: Flask, mailbox: Path, web: str, mailbox_page: str) -> None:
@@ -120,15 +123,22 @@ def tell(app: Flask, mailbox: Path, web: str, mailbox_page: str) -> None:
             address = _member(name).address
             token = people.link(session, address, now=context.now(), life=timedelta(days=1))
             lines.append((f"{label} ({name})", f"{web}/sign-in/{token}"))
-    links = _links(mailbox, "invitation") | _links(mailbox, "reminder")
-    open_links = [link for link in links.values() if app.test_client().get(link, base_url=web).status_code == 200]
-    if open_links:
-        lines.append(("A rater", web + open_links[-1]))
+    letters = _letters(mailbox, "invitation") + _letters(mailbox, "reminder")
+    link = next(
+        (link for _, link in reversed(letters) if app.test_client().get(link, base_url=web).status_code == 200), ""
+    )
+    if link:
+        lines.append(("A rater", web + link))
     width = max(len(label) for label, _ in lines)
     print()
     for label, value in lines:
         print(f"  {label:<{width}}  {value}" if label else "")
     print("\nCtrl-C stops everything; the data stays. `survey demo --fresh` starts over.\n", flush=True)
+
+
+def _is_peopled() -> bool:
+    with context.reading() as session:
+        return bool(people.everybody(session))
 
 
 def _make_company() -> None:
@@ -168,7 +178,7 @@ def _answer(app: Flask, mailbox: Path, cycle_id: uuid.UUID) -> None:
     dice = random.Random(SEED)  # noqa: S311 - sample data, the same on every machine
     comments = iter(_shuffled(COMMENTS, dice))
     web = context.installation().base_url
-    for address, link in sorted(_links(mailbox, "invitation").items()):
+    for address, link in sorted(_letters(mailbox, "invitation")):
         if address in {_member("Grace Kim").address}:
             continue
         client = app.test_client()
@@ -209,9 +219,9 @@ def _shuffled(texts: tuple[str, ...], dice: random.Random) -> Iterator[str]:
         yield from dice.sample(texts, len(texts))
 
 
-def _links(mailbox: Path, kind: str) -> dict[str, str]:
-    """The newest link to each address in mails of this kind, as a path."""
-    links = {}
+def _letters(mailbox: Path, kind: str) -> list[tuple[str, str]]:
+    """Address and link (as a path) of every mail of this kind, the oldest first."""
+    letters = []
     for path in sorted(mailbox.glob("*.eml"), key=lambda path: path.stat().st_mtime):
         with path.open("rb") as file:
             message = email.message_from_binary_file(file, policy=email.policy.default)
@@ -220,8 +230,8 @@ def _links(mailbox: Path, kind: str) -> dict[str, str]:
         found = re.search(r"/r/[\w-]+", body.get_content() if body else "")
         is_reminder = "List-Unsubscribe" in message
         if found and is_reminder == (kind == "reminder"):
-            links[message["To"].addresses[0].addr_spec] = found.group()
-    return links
+            letters.append((message["To"].addresses[0].addr_spec, found.group()))
+    return letters
 
 
 def _csrf(page: str) -> str:
