@@ -23,6 +23,7 @@ from survey.core.competencies import Page, Section
 from survey.core.cycles import Phase
 from survey.core.errors import BadPage, SurveyError
 from survey.core.reports import Figure, Report
+from survey.core.statistics import Interval
 from survey.services import competencies, cycles, people, reports
 from survey.store import schema
 
@@ -247,7 +248,8 @@ def _figure_as_text(figure: Figure, points: int) -> str:
     if figure.mean is None:
         words = f"{points - 0.5:.1f} or higher" if figure.band == "high" else "1.5 or lower"
         return f"{figure.group.label} {words} (n = {figure.n})"
-    return f"{figure.group.label} {figure.mean:.1f} [{figure.low:.1f} to {figure.high:.1f}] (n = {figure.n})"
+    shown = Interval(figure.low or 1, figure.high or points).clipped(points)
+    return f"{figure.group.label} {figure.mean:.1f} [{shown.low:.1f} to {shown.high:.1f}] (n = {figure.n})"
 
 
 def _app(make: Make) -> Flask:
