@@ -37,9 +37,7 @@ def test_the_schema_module_names_every_table():
 
 @pytest.mark.parametrize("constraint", ["minimum", "group", "release"])
 def test_constraints_of_the_promise_are_in_the_database(engine, constraint):
-    names = {
-        check["name"] for table in ("cycle", "cell") for check in inspect(engine).get_check_constraints(table)
-    }
+    names = {check["name"] for table in ("cycle", "cell") for check in inspect(engine).get_check_constraints(table)}
     expected = {
         "minimum": "ck_cycle_minimum_protects",
         "group": "ck_cell_minimum_holds",

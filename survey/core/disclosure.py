@@ -5,17 +5,20 @@ The rules are named R1 to R8 as in docs/threat-model.md. What `publish` leaves o
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
-from itertools import combinations
+from functools import cache
+from itertools import combinations_with_replacement
 
+from survey.core.cycles import MINIMA
 from survey.core.errors import Unsafe
 from survey.core.questionnaires import Item, Questionnaire
 from survey.core.relationships import ANONYMOUS, Relationship
-from survey.core.responses import Response
+from survey.core.responses import Response, clean
 
 DISTRIBUTION_FROM = 6
 """R2: from so many raters a distribution is shown, and words about how far people agree."""
@@ -53,8 +56,9 @@ class Band(StrEnum):
 class Cell:
     """One published figure: what one group said of one item.
 
-    `n` counts the raters who observed the item. `total` and `squares` are the sums of ratings and of their
-    squares, None under a band; `counts` has one number per point of the scale, None below six raters.
+    `n` counts the raters who observed the item. `total` is the sum of their ratings and `squares` that of the
+    squares; both are None under a band. Of six raters and more `counts` has one number per point of the scale;
+    of fewer it is None, and `squares` is rounded up, so that an interval made from it is never too narrow.
     """
 
     item: str
@@ -77,7 +81,10 @@ class Comment:
 
 @dataclass(frozen=True)
 class Certificate:
-    """What the auditor checked before anything was stored."""
+    """What the auditor checked before anything was stored: so many anonymous cells.
+
+    `raters` is the sum of the numbers that stand beside the anonymous groups anyway.
+    """
 
     k: int
     cells: int
@@ -109,76 +116,91 @@ def publish(
 ) -> Published:
     """What may be shown of these responses under the minimum `k`.
 
-    R1: a cell needs k raters who observed that item. R2: distributions from six raters on. R3: groups in which
-    fewer than k answered are pooled; what is still under k is dropped, and there are no totals at all, so that
-    nothing can be subtracted. R7: bands. R8: self and manager are never counted with anybody. `shuffle` puts
-    a list of comments into a random order in place. Raises `Unsafe` when the auditor finds a way to isolate
-    fewer than k raters, or a single one with the help of another.
+    R1: a cell needs k raters who observed that item. R2: distributions from six raters on; of fewer, the spread is
+    rounded up. R3: the groups in which fewer than k answered are pooled, all of them at once, so that no order is
+    left to choose; what is still under k is dropped. There are no totals, so that nothing can be subtracted, and
+    an item that too few of a group observed is left out for that group alone. R7: bands. R8: self and manager are
+    never counted with anybody. Comments of all anonymous groups lie together; `shuffle` puts those on one question
+    into a random order, in place. A comment without a letter, a digit or a symbol is no answer: it is not shown,
+    and not counted towards the k.
+
+    Two things stay readable. R7 ends where R2 begins: the distribution of six raters and more says when they were
+    unanimous, or all but one. And of fewer, where all but one chose the same end of the scale, that one may know
+    it from the mean or the band alone: only means from the very middle of the scale could prevent that.
+
+    Raises `Unsafe` for a minimum that no cycle may have, and when the auditor finds that a figure is not what it
+    is called, or a way to isolate fewer than k raters, or a single one with the help of another.
     """
+    if k not in MINIMA:
+        raise Unsafe(f"A minimum of {k} is none that a round may have. Nothing was published.")
     members = _members(responses, k)
-    cells: list[Cell] = []
-    footing: list[tuple[str, frozenset[int]]] = []
-    for item in questionnaire.items:
-        if item.scale is None:
-            continue
-        for group, indexes in members.items():
-            observed = {index: rating for index in indexes if (rating := _rating(responses[index], item)) is not None}
-            cell = _cell(item, group, list(observed.values()), k)
-            if cell is None:
-                continue
-            cells.append(cell)
-            if group.is_anonymous:
-                footing.append((item.key, frozenset(observed)))
+    cells = tuple(
+        cell
+        for item in questionnaire.items
+        if item.scale is not None
+        for group, own in members.items()
+        if (cell := _cell(item, item.scale.points, group, _ratings(own, item), k))
+    )
+    answered = tuple((group, len(own)) for group, own in members.items())
+    footing = list(_footing(cells, members.keys(), responses))
     audit(footing, k=k)
     return Published(
         k=k,
-        answered=tuple((group, len(indexes)) for group, indexes in members.items()),
-        cells=tuple(cells),
+        answered=answered,
+        cells=cells,
         comments=tuple(_comments(questionnaire, responses, k, shuffle)),
-        certificate=Certificate(k, len(footing), len(frozenset().union(*(raters for _, raters in footing)))),
+        certificate=Certificate(k, len(footing), sum(count for group, count in answered if group.is_anonymous)),
     )
 
 
 def audit(footing: Iterable[tuple[str, frozenset[int]]], *, k: int) -> None:
     """Passes in silence, or raises `Unsafe`.
 
-    `footing` names for each published cell its item and the raters it rests on. Figures of one item can be
+    `footing` names for each published figure its item and the raters it rests on. Figures of one item can be
     added and subtracted; so for every item the rows of 0 and 1 are checked by exact linear algebra: no
     combination of them may rest on fewer than k raters, and nobody who takes their own answer away may be left
     with a single other rater.
     """
-    by_item: dict[str, list[frozenset[int]]] = {}
+    by_item: dict[str, set[frozenset[int]]] = {}
     for item, raters in footing:
-        by_item.setdefault(item, []).append(raters)
-    for item, sets in by_item.items():
-        if smallest_isolated(sets, below=k) is not None:
+        by_item.setdefault(item, set()).add(raters)
+    # Most items of a report rest on the same sets: each pattern is checked once.
+    for sets, item in {frozenset(sets): item for item, sets in by_item.items()}.items():
+        if smallest_isolated(tuple(sets), below=k) is not None:
             raise Unsafe(f"The figures for {item} would isolate fewer than {k} raters. Nothing was published.")
-        for insider in frozenset().union(*sets):
-            left = [raters - {insider} for raters in sets]
-            if smallest_isolated([raters for raters in left if raters], below=2) is not None:
+        for alike in _classes(sets).values():
+            if smallest_isolated([raters - {min(alike)} for raters in sets], below=2) is not None:
                 raise Unsafe(f"One rater could isolate another in the figures for {item}. Nothing was published.")
 
 
-def smallest_isolated(sets: Sequence[frozenset[int]], *, below: int) -> frozenset[int] | None:
-    """A non-empty set of fewer than `below` raters on which some linear combination of `sets` rests alone, or None.
+def smallest_isolated(sets: Collection[frozenset[int]], *, below: int) -> frozenset[int] | None:
+    """The smallest non-empty set of fewer than `below` raters on which a linear combination of `sets` rests alone.
 
-    Raters who are in exactly the same sets cannot be told apart by any combination, so the search is over
-    these classes. A combination rests on S alone if leaving out the columns of S lowers the rank.
+    None if there is none. Raters who are in exactly the same sets cannot be told apart by any combination, so the
+    search is over these classes. A combination rests on S alone if leaving out the columns of S lowers the rank.
     """
-    classes: dict[tuple[bool, ...], set[int]] = {}
-    for rater in frozenset().union(*sets):
-        classes.setdefault(tuple(rater in raters for raters in sets), set()).add(rater)
-    columns = sorted(classes.items(), key=lambda entry: len(entry[1]))
-    full = _rank([pattern for pattern, _ in columns])
-    for size in range(1, below):
-        for chosen in combinations(range(len(columns)), size):
-            raters = frozenset[int]().union(*(columns[index][1] for index in chosen))
-            if len(raters) >= below:
-                continue
-            rest = [pattern for index, (pattern, _) in enumerate(columns) if index not in chosen]
-            if _rank(rest) < full:
-                return raters
+    columns = _classes(sets)
+    for raters in sorted(_unions([alike for alike in columns.values() if len(alike) < below], below), key=len):
+        if _rank([row for row, alike in columns.items() if not alike <= raters]) < _rank(list(columns)):
+            return raters
     return None
+
+
+def _classes(sets: Collection[frozenset[int]]) -> dict[tuple[bool, ...], frozenset[int]]:
+    """The raters who are in exactly the same sets, by the row that says in which."""
+    classes: dict[tuple[bool, ...], set[int]] = {}
+    for rater in frozenset[int]().union(*sets):
+        classes.setdefault(tuple(rater in raters for raters in sets), set()).add(rater)
+    return {row: frozenset(alike) for row, alike in classes.items()}
+
+
+def _unions(classes: Sequence[frozenset[int]], below: int) -> Iterator[frozenset[int]]:
+    """Every union of some of these disjoint classes that has fewer than `below` raters."""
+    for index, first in enumerate(classes):
+        if len(first) < below:
+            yield first
+            for rest in _unions(classes[index + 1 :], below - len(first)):
+                yield first | rest
 
 
 def _rank(vectors: Sequence[Sequence[bool]]) -> int:
@@ -197,58 +219,135 @@ def _rank(vectors: Sequence[Sequence[bool]]) -> int:
     return rank
 
 
-def _members(responses: Sequence[Response], k: int) -> dict[Group, list[int]]:
-    """The groups that can be shown, with the indexes of their responses. Small ones are pooled, or left out."""
-    by_relationship: dict[Relationship, list[int]] = {}
-    for index, response in enumerate(responses):
-        by_relationship.setdefault(response.relationship, []).append(index)
+def _footing(
+    cells: Iterable[Cell], shown: Collection[Group], responses: Sequence[Response]
+) -> Iterator[tuple[str, frozenset[int]]]:
+    """The raters on whom each anonymous cell rests, read off the responses anew from what the cell is called.
+
+    Raises `Unsafe` where the cell's own numbers are not those of these raters.
+    """
+    for cell in cells:
+        if not cell.group.is_anonymous:
+            continue
+        speaking = (
+            {relationship for relationship in ANONYMOUS if Group(relationship) not in shown}
+            if cell.group is Group.POOLED
+            else {Relationship(cell.group)}
+        )
+        said = {
+            index: rating
+            for index, response in enumerate(responses)
+            if response.relationship in speaking and (rating := response.answers.ratings.get(cell.item)) is not None
+        }
+        tally = Counter(said.values())
+        is_total = cell.total in {None, sum(said.values())}
+        is_tally = cell.counts is None or {point: count for point, count in enumerate(cell.counts, 1) if count} == tally
+        if cell.n != len(said) or not is_total or not is_tally:
+            raise Unsafe(f"The figures for {cell.item} are not those of the people they name. Nothing was published.")
+        yield cell.item, frozenset(said)
+
+
+def _members(responses: Sequence[Response], k: int) -> dict[Group, list[Response]]:
+    """The groups that can be shown, with their responses. Small ones are pooled, or left out."""
+    by_relationship: dict[Relationship, list[Response]] = {}
+    for response in responses:
+        by_relationship.setdefault(response.relationship, []).append(response)
     members = {
         Group(relationship): by_relationship[relationship]
         for relationship in Relationship
         if relationship in by_relationship
         and (not relationship.is_anonymous or len(by_relationship[relationship]) >= k)
     }
-    pooled = [
-        index
-        for relationship in ANONYMOUS
-        if len(indexes := by_relationship.get(relationship, [])) < k
-        for index in indexes
-    ]
+    small = [by_relationship.get(relationship, []) for relationship in ANONYMOUS if Group(relationship) not in members]
+    pooled = [response for own in small for response in own]
     if len(pooled) >= k:
         members[Group.POOLED] = pooled
     return members
 
 
-def _cell(item: Item, group: Group, ratings: Sequence[int], k: int) -> Cell | None:
-    assert item.scale is not None  # noqa: S101 - only rated items come here
-    n = len(ratings)
-    total, squares = sum(ratings), sum(rating * rating for rating in ratings)
+def _ratings(responses: Iterable[Response], item: Item) -> list[int]:
+    """What those said who observed the item."""
+    return [rating for response in responses if (rating := response.answers.ratings.get(item.key)) is not None]
+
+
+def _cell(item: Item, points: int, group: Group, ratings: Sequence[int], k: int) -> Cell | None:
+    n, total, squares = len(ratings), sum(ratings), sum(rating * rating for rating in ratings)
     if not group.is_anonymous:
         return Cell(item.key, group, n, total, squares) if n else None
     if n < k:
         return None
     if n >= DISTRIBUTION_FROM:
         tally = Counter(ratings)
-        counts = tuple(tally[point] for point in range(1, item.scale.points + 1))
-        return Cell(item.key, group, n, total, squares, counts)
-    # A band for unanimous groups alone would say by itself that they were unanimous: it covers whoever is near.
-    if 2 * total >= n * (2 * item.scale.points - 1):
-        return Cell(item.key, group, n, band=Band.HIGH)
-    if 2 * total <= 3 * n:
-        return Cell(item.key, group, n, band=Band.LOW)
-    return Cell(item.key, group, n, total, squares)
+        return Cell(item.key, group, n, total, squares, tuple(tally[point] for point in range(1, points + 1)))
+    if band := _band(n, total, points):
+        return Cell(item.key, group, n, band=band)
+    return Cell(item.key, group, n, total, _rounded_squares(n, points)[total, squares])
+
+
+def _band(n: int, total: int, points: int) -> Band | None:
+    """The band of whoever is within half a point of an end, unanimous or not.
+
+    A band for unanimous groups alone would say by itself that they were unanimous. Half a point is half a point
+    on every scale: a shorter reach on two or three points would leave only unanimous groups within it. On two
+    points every small group has a band; one that is split evenly is in both, and gets the upper one.
+    """
+    if 2 * total >= n * (2 * points - 1):
+        return Band.HIGH
+    return Band.LOW if 2 * total <= 3 * n else None
+
+
+_Ratings = tuple[int, ...]
+
+
+@cache
+def _rounded_squares(n: int, points: int) -> Mapping[tuple[int, int], int]:
+    """The sum of squares that is published, for each total and sum of squares that `n` ratings can have.
+
+    An exact interval beside a mean tells too much of a few: four equal ratings have no spread, so that everybody's
+    own is known; and of 4 4 4 5, the one who gave 5 knows the others'. The sums of squares that go with a total
+    are therefore cut, in ascending order, into the shortest steps after which nobody is certain of another, and
+    each is rounded up to the top of its step.
+    """
+    by_total: dict[int, dict[int, list[_Ratings]]] = {}
+    for ratings in combinations_with_replacement(range(1, points + 1), n):
+        squares = sum(rating * rating for rating in ratings)
+        by_total.setdefault(sum(ratings), {}).setdefault(squares, []).append(ratings)
+    rounded: dict[tuple[int, int], int] = {}
+    for total, by_squares in by_total.items():
+        known = _certain([ratings for alike in by_squares.values() for ratings in alike])
+        steps: list[list[int]] = [[]]
+        for squares in sorted(by_squares):
+            steps[-1].append(squares)
+            if _certain([ratings for step in steps[-1] for ratings in by_squares[step]]) <= known:
+                steps.append([])
+        # What is left above the last step, and tells too much alone, goes into that step.
+        *whole, rest = steps
+        while rest and _certain([ratings for step in rest for ratings in by_squares[step]]) - known:
+            rest = whole.pop() + rest
+        rounded |= {(total, squares): step[-1] for step in [*whole, rest] for squares in step}
+    return rounded
+
+
+def _certain(possible: Sequence[_Ratings]) -> set[int]:
+    """The ratings whose giver knows what everybody else rated, when these are all that is possible."""
+    others: dict[int, set[_Ratings]] = {}
+    for ratings in possible:
+        for own in ratings:
+            at = ratings.index(own)
+            others.setdefault(own, set()).add(ratings[:at] + ratings[at + 1 :])
+    return {own for own, left in others.items() if len(left) == 1 and len(set(*left)) == 1}
 
 
 def _comments(
     questionnaire: Questionnaire, responses: Sequence[Response], k: int, shuffle: Callable[[list[Comment]], None]
-) -> Iterable[Comment]:
+) -> Iterator[Comment]:
     for item in questionnaire.items:
         if item.scale is not None:
             continue
         attributed, pooled = [], []
         for response in responses:
-            text = response.answers.comments.get(item.key)
-            if not text:
+            text = clean(response.answers.comments.get(item.key, ""))
+            if not any(unicodedata.category(char)[0] in "LNS" for char in text):
                 continue
             if response.relationship.is_anonymous:
                 pooled.append(Comment(item.key, Group.POOLED, text))
@@ -258,7 +357,3 @@ def _comments(
         if len(pooled) >= k:
             shuffle(pooled)
             yield from pooled
-
-
-def _rating(response: Response, item: Item) -> int | None:
-    return response.answers.ratings.get(item.key)

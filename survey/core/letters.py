@@ -27,6 +27,15 @@ class Colleague:
     relationship: Relationship
     minutes: int
 
+    @property
+    def about(self) -> str:
+        """Whom the mail asks about, as whom, and how long it takes."""
+        time = f"about {self.minutes} minute{'s' if self.minutes != 1 else ''}"
+        if self.relationship is Relationship.SELF:
+            return f"Yourself, {time}"
+        article = "the" if self.relationship is Relationship.MANAGER else "a"
+        return f"{self.name}, as {article} {self.relationship.label}, {time}"
+
 
 @dataclass(frozen=True)
 class Letter:
@@ -42,6 +51,24 @@ class Letter:
     k: int = 0
     colleagues: tuple[Colleague, ...] = ()
     review_id: uuid.UUID | None = None
+
+    @property
+    def secrecy(self) -> str:
+        """Who stays anonymous, and how: only what holds for the people this mail asks about."""
+        asked_as = {colleague.relationship for colleague in self.colleagues}
+        sentences = []
+        if any(relationship.is_anonymous for relationship in asked_as):
+            sentences.append(
+                "Peers, direct reports and others answer anonymously: answers are stored without a name, sealed until "
+                f"the round closes, and no figure is shown that rests on fewer than {self.k} people."
+            )
+        if Relationship.MANAGER in asked_as:
+            sentences.append("What you say as the manager is shown as yours.")
+        if Relationship.SELF in asked_as:
+            sentences.append(
+                "What you say about yourself is shown as yours, to you and your manager; your reflections, to you alone."
+            )
+        return " ".join(sentences)
 
     @property
     def path(self) -> str:

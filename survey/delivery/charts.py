@@ -127,7 +127,7 @@ def _ends(scale: tuple[str, ...], floor: int) -> tuple[Markup, int]:
     first, last = _short(scale[0]), _short(scale[-1])
     lines = 1 if len(first) + len(last) <= ROOM else 2
     drawn = Markup(
-        '<text class="end" x="{}" y="{}">{}</text><text class="end end-last" x="{}" y="{}" text-anchor="end">{}</text>'
+        '<text class="end" x="{}" y="{}">{}</text><text class="end" x="{}" y="{}" text-anchor="end">{}</text>'
     ).format(LEFT - 4, floor + LINE, first, RIGHT + 4, floor + LINE * lines, last)
     return drawn, lines
 

@@ -29,7 +29,7 @@ def test_a_round_runs_from_draft_to_release(company):
 
 
 def test_opening_freezes_questionnaire_and_invited_and_invites_each_rater_once(company):
-    cycle_id, review_id = company.open()
+    _cycle_id, review_id = company.open()
     with context.reading() as session:
         review = session.get(Review, review_id)
         assert review.questionnaire["parts"][0]["competency"] == "Product Stability"
@@ -69,7 +69,7 @@ def test_raters_cannot_be_changed_after_launch(company):
 
 def test_the_subject_cannot_be_chosen_as_a_peer_nor_two_managers(company):
     _, review_id = company.draft()
-    with pytest.raises(BadInput, match="only as “self”|as “self”"), context.transaction() as session:
+    with pytest.raises(BadInput, match="can be asked as “self”"), context.transaction() as session:
         nominations.choose(session, review_id, {company.ids["sam"]: Relationship.PEER})
     with pytest.raises(BadInput, match="Only one manager"), context.transaction() as session:
         nominations.choose(session, review_id, {company.ids[name]: Relationship.MANAGER for name in ("marta", "noor")})
@@ -117,7 +117,7 @@ def test_the_end_cannot_be_moved_to_where_nobody_has_time_left(company, clock):
 
 
 def test_after_the_tally_no_envelope_no_draft_and_no_key_is_left(company):
-    cycle_id, review_id = company.open()
+    cycle_id, _review_id = company.open()
     for token in company.tokens().values():
         company.answer(token, words="Something to say.")
     keyring = context.installation().keyring

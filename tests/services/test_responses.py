@@ -77,7 +77,7 @@ def test_answers_with_gaps_are_refused_and_leave_everything_as_it_was(company):
     complete = answers_to(asked.questionnaire)
     keys = list(complete.ratings)
     with pytest.raises(Incomplete) as refusal:
-        company.answer(token, Answers({key: 4 for key in keys[2:]}, {}))
+        company.answer(token, Answers(dict.fromkeys(keys[2:], 4), {}))
     assert refusal.value.gaps == tuple(keys[:2])
     with context.reading() as session:
         assert session.scalar(select(func.count()).select_from(Envelope)) == 0

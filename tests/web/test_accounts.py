@@ -77,9 +77,7 @@ def test_signing_out_ends_the_sign_in_on_the_server_too(company):
 def test_after_the_sign_in_only_paths_of_this_site_are_followed(company, wanted, got):
     client = company.app.test_client()
     page = client.get("/sign-in", query_string={"next": wanted})
-    client.post(
-        "/sign-in", data={"csrf_token": csrf(page.text), "address": "marta@company.test", "next": wanted}
-    )
+    client.post("/sign-in", data={"csrf_token": csrf(page.text), "address": "marta@company.test", "next": wanted})
     token = next(letter.token for letter, _ in company.letters())
     page = client.get(f"/sign-in/{token}")
     answer = client.post(f"/sign-in/{token}", data={"csrf_token": csrf(page.text)})

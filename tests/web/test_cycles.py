@@ -97,7 +97,7 @@ def test_a_draft_is_taken_apart_after_a_question(company):
 
 
 def test_a_choice_of_raters_that_cannot_be_is_refused_and_kept_on_the_page(company):
-    cycle_id, review_id = company.draft()
+    _cycle_id, review_id = company.draft()
     client = company.sign_in("marta")
     page = client.get(f"/reviews/{review_id}/raters")
     two = {f"rater-{company.ids[name]}": "manager" for name in ("marta", "noor")}

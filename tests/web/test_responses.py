@@ -96,13 +96,11 @@ def test_saving_keeps_a_draft_that_only_this_browser_can_open(company):
     company.open()
     client, form = _form(company, "ana")
     words = re.search(r'<textarea[^>]*name="([^"]+)"', form.text).group(1)
-    saved = client.post(
-        form.request.path, data=_hidden_fields(form.text) | {"action": "save", words: "Half a thought"}
-    )
+    saved = client.post(form.request.path, data=_hidden_fields(form.text) | {"action": "save", words: "Half a thought"})
     assert saved.status_code == 200
     assert client.get_cookie("draft").http_only
     assert "Half a thought" in client.get(form.request.path).text
-    other, same_form = _form(company, "ana", token=client.get_cookie("rater").value)
+    _other, same_form = _form(company, "ana", token=client.get_cookie("rater").value)
     assert "Half a thought" not in same_form.text
     assert _count(Draft) == 1
     assert set(_states(company)) == {"open"}
@@ -147,7 +145,7 @@ def test_a_wrong_method_and_a_strange_id_are_pages_not_errors(company):
     assert client.post("/feedback").status_code == 405
 
 
-@pytest.mark.parametrize("text", ["\x00nul", "‮right to left", "🎈" * 300, "<script>alert(1)</script>", "\ud800"])
+@pytest.mark.parametrize("text", ["\x00nul", "\u202eright to left", "🎈" * 300, "<script>alert(1)</script>", "\ud800"])
 def test_strange_texts_are_taken_or_refused_but_never_break(company, text):
     company.open()
     client, form = _form(company, "ana")

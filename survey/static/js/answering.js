@@ -29,7 +29,16 @@ if (form) {
     }
     rail.hidden = end.hidden = false;
   };
-  form.addEventListener("change", count);
+  form.addEventListener("change", (event) => {
+    const gap = event.target.closest(".has-gap");
+    if (gap) {
+      gap.classList.remove("has-gap");
+      gap.removeAttribute("aria-invalid");
+      gap.removeAttribute("aria-describedby");
+      gap.querySelector(".error").remove();
+    }
+    count();
+  });
   window.addEventListener("pageshow", count);
   count();
 }
