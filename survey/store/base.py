@@ -28,9 +28,7 @@ class Base(DeclarativeBase):
 
     metadata = MetaData(naming_convention=NAMES)
     # What is missing is NULL, which constraints see, and never the JSON word for it.
-    type_annotation_map = dict.fromkeys(  # noqa: RUF012
-        (dict[str, Any], list[str], list[int]), JSON(none_as_null=True)
-    )
+    type_annotation_map = dict.fromkeys((dict[str, Any], list[str], list[int]), JSON(none_as_null=True))
 
 
 class UtcDateTime(TypeDecorator[datetime]):

@@ -84,7 +84,7 @@ def _build_form(questionnaire: Questionnaire) -> type[AnswerForm]:
     fields: dict[str, object] = {}
     for item in questionnaire.items:
         if item.scale is None:
-            fields[item.key] = TextAreaField(item.text)
+            fields[item.key] = TextAreaField(item.text, render_kw={"data-limit": rules.COMMENT_LIMIT})
             continue
         points = {str(point): label for point, label in enumerate(item.scale.labels, 1)}
         fields[item.key] = RadioField(item.text, choices=points | {NOT_OBSERVED: item.scale.opt_out})

@@ -13,9 +13,7 @@ SHROUT_AND_FLEISS = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10
 
 points = st.integers(1, 5)
 designs = st.tuples(st.integers(2, 6), st.integers(2, 6)).flatmap(
-    lambda shape: st.lists(
-        st.lists(points, min_size=shape[1], max_size=shape[1]), min_size=shape[0], max_size=shape[0]
-    )
+    lambda shape: st.lists(st.lists(points, min_size=shape[1], max_size=shape[1]), min_size=shape[0], max_size=shape[0])
 )
 groups = st.lists(st.lists(points, min_size=2, max_size=7), min_size=2, max_size=8)
 
@@ -51,9 +49,7 @@ def test_four_raters_of_reliability_37_reach_70_and_that_is_how_many_are_needed(
     ],
 )
 def test_icc_and_its_interval_are_those_of_pingouin(table, every_digit):
-    long = (
-        pandas.DataFrame(table).melt(ignore_index=False, var_name="rater", value_name="rating").reset_index()
-    )
+    long = pandas.DataFrame(table).melt(ignore_index=False, var_name="rater", value_name="rating").reset_index()
     theirs = pingouin.intraclass_corr(long, "index", "rater", "rating").set_index("Type")
 
     ours = instruments.reliability(table)

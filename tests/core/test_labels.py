@@ -138,9 +138,7 @@ def test_a_johari_word_never_contradicts_the_other_two(self_rating, ratings, mor
     mean, interval = statistics.mean(ratings), statistics.interval_of_mean(ratings)
     word = labels.johari(self_rating, mean, interval, more_is_worse=more_is_worse)
     seen = labels.standing(interval, more_is_worse=more_is_worse)
-    more, less = (
-        (Perception.LOWER, Perception.HIGHER) if more_is_worse else (Perception.HIGHER, Perception.LOWER)
-    )
+    more, less = (Perception.LOWER, Perception.HIGHER) if more_is_worse else (Perception.HIGHER, Perception.LOWER)
 
     match word:
         case Johari.BLIND_SPOT:

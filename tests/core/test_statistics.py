@@ -63,9 +63,7 @@ def test_agreement_over_parallel_items_matches_the_reference():
     assert round(statistics.r_wg_j(items), 7) == 0.8139535
 
 
-@pytest.mark.parametrize(
-    ("ratings", "expected"), [([1, 1, 5, 5], 1), ([1, 3, 3, 5], 0.7071), ([4, 4, 4, 4], 0)]
-)
+@pytest.mark.parametrize(("ratings", "expected"), [([1, 1, 5, 5], 1), ([1, 3, 3, 5], 0.7071), ([4, 4, 4, 4], 0)])
 def test_polarisation_matches_the_reference(ratings, expected):
     assert round(statistics.polarisation(ratings), 4) == expected
 
@@ -377,12 +375,8 @@ def test_the_interval_of_four_ratings_holds_the_true_mean(population, at_least, 
     cells = [Moments.of(draw) for draw in draws]
 
     simulated = np.mean([statistics.interval_from(cell).contains(truth) for cell in cells])
-    exact = sum(
-        chance for cell, chance in samples(population, 4) if statistics.interval_from(cell).contains(truth)
-    )
-    plain = sum(
-        chance for cell, chance in samples(population, 4) if statistics.plain_interval(cell).contains(truth)
-    )
+    exact = sum(chance for cell, chance in samples(population, 4) if statistics.interval_from(cell).contains(truth))
+    plain = sum(chance for cell, chance in samples(population, 4) if statistics.plain_interval(cell).contains(truth))
 
     print(f"coverage at n = 4: simulated {simulated:.3f}, exact {exact:.4f}, plain t alone {plain:.4f}")
     assert exact >= at_least

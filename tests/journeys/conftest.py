@@ -15,6 +15,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
 import config as settings
+from survey import context
 from survey.app import create_app
 from tests import installations, servers
 from tests.company import Company
@@ -40,17 +41,17 @@ class Walk:
 
     def open(self, *, phone: bool = False, script: bool = True) -> Page:
         """A page of a fresh browser: of desktop or phone width, with or without JavaScript."""
-        context = self.browser.new_context(
+        opened = self.browser.new_context(
             base_url=self.installation.base_url,
             viewport=PHONE if phone else DESKTOP,
             java_script_enabled=script,
             reduced_motion="reduce",
         )
-        context.set_default_timeout(15_000)
-        self.contexts.append(context)
+        opened.set_default_timeout(15_000)
+        self.contexts.append(opened)
         if not script:
-            self.silent.append(context)
-        return context.new_page()
+            self.silent.append(opened)
+        return opened.new_page()
 
     def sign_in(self, page: Page, name: str) -> None:
         """Signs in as a person would: asks for a link, finds it in the mail, presses the button."""
@@ -121,9 +122,10 @@ def walk(
     app = create_app(settings.load(environ))
     with app.app_context():
         company = Company(app)
+        context.installation().engine.dispose()
     name = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower()).strip("-")
     with installations.running(environ, tmp_path) as installation:
         made = Walk(chromium, installation, mailbox, company, name)
         yield made
-        for context in made.contexts:
-            context.close()
+        for browser in made.contexts:
+            browser.close()

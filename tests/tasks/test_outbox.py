@@ -99,9 +99,7 @@ def test_a_mail_keeps_its_message_id_over_all_attempts(company, mailbox, clock):
     mailbox.answers["ana@company.test"] = "451 later"
     outbox.sweep()
     with context.reading() as session:
-        mail = session.scalar(
-            select(Mail).where(Mail.person_id == company.ids["ana"], Mail.kind == "invitation")
-        )
+        mail = session.scalar(select(Mail).where(Mail.person_id == company.ids["ana"], Mail.kind == "invitation"))
     mailbox.answers.clear()
     clock.move(minutes=5)
     outbox.sweep()
@@ -138,7 +136,5 @@ def _decline(company, link):
 def _states():
     with context.reading() as session:
         return dict(
-            session.execute(
-                select(Person.address, Mail.state).join(Mail).where(Mail.kind == "invitation")
-            ).all()
+            session.execute(select(Person.address, Mail.state).join(Mail).where(Mail.kind == "invitation")).all()
         )
