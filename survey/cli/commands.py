@@ -15,8 +15,8 @@ from flask import Flask
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from survey import context
+from survey.cli import audits, instances, machine
 from survey.cli import demo as demonstration
-from survey.cli import instances, machine
 from survey.core import competencies as rules
 from survey.core import values
 from survey.core.competencies import Page, Section
@@ -109,6 +109,9 @@ def serve(make: Make, instance: Path, port: int, host: str) -> None:
     with machine.running(prepared) as running:
         print(f"Seek Feedback answers at {running.web}", flush=True)
         running.wait()
+
+
+survey.add_command(audits.audit)
 
 
 @survey.group()

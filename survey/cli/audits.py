@@ -1,0 +1,113 @@
+"""`survey audit`: a customer tests the promise on the live installation. Prints no text, address or name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import redis
+from flask import Flask
+
+from survey import context
+from survey.cli import instances, machine
+from survey.core.errors import SurveyError
+from survey.store import inspection
+from survey.store.inspection import Look, Marks, Verdict
+
+FOUND = 1
+
+HEADINGS = ("", "Attack", "Tried", "On", "Found")
+
+
+class NotSeen(SurveyError):
+    """Part of the installation could not be looked at, so that nothing can be said about it."""
+
+
+@click.group()
+def audit() -> None:
+    """Tests of the promise, on this installation."""
+
+
+@audit.command("anonymity")
+@click.option(
+    "--logs",
+    type=click.Path(exists=True, path_type=Path),
+    multiple=True,
+    help="A log file, or a directory of them. May be given several times.",
+)
+@click.pass_obj
+def anonymity(make: Callable[[Mapping[str, str]], Flask], logs: tuple[Path, ...]) -> int:
+    """Look for every way from an answer to a person: in the database, the keys, redis and logs.
+
+    Reads only. Ends with 1 if anything is found, and with 2 if something could not be looked at.
+    """
+    app = make(_environ())
+    with app.app_context():
+        with context.reading() as session:
+            looks, marks = inspection.database(session, context.installation().keyring)
+        looks.append(_queues(app.extensions["config"].redis_url, marks))
+    if logs:
+        looks.append(inspection.logs(logs, marks))
+    print(_table(looks))
+    findings = sum(look.verdict is Verdict.FOUND for look in looks)
+    unseen = [look.obstacle for look in looks if look.obstacle]
+    if not logs:
+        print("\nNo logs were looked at: name them with --logs.")
+    if findings:
+        print(f"\nThe promise does not hold: {findings} of {len(looks)} attacks found something.")
+        return FOUND
+    if unseen:
+        raise NotSeen(" ".join(dict.fromkeys(unseen)))
+    print(f"\nThe promise holds: {len(looks)} attacks were tried, and none found anything.")
+    return 0
+
+
+def _environ() -> Mapping[str, str]:
+    """The settings of the environment, or of the instance in this folder where the environment names none."""
+    instance = Path("instance")
+    if "SURVEY_DATABASE_URL" not in os.environ and (instance / instances.MARKER).is_file():
+        return machine.settings_of(instance)
+    return os.environ
+
+
+def _queues(url: str, marks: Marks) -> Look:
+    try:
+        # Celery's name for a local socket is not that of the client.
+        with redis.Redis.from_url(url.replace("redis+socket:", "unix:"), socket_timeout=10) as connection:
+            return inspection.messages(_values(connection), marks)
+    except redis.RedisError as error:
+        sentence = f"redis cannot be read ({type(error).__name__})."
+        return Look("A3", "answers, links, addresses and invitations in redis", "nothing", obstacle=sentence)
+
+
+def _values(connection: Any) -> Iterator[bytes]:
+    """Every key with everything under it, whatever its type."""
+    for key in connection.scan_iter(count=1000):
+        yield key
+        match connection.type(key):
+            case b"string":
+                yield connection.get(key) or b""
+            case b"list":
+                yield from connection.lrange(key, 0, -1)
+            case b"hash":
+                yield from (part for pair in connection.hgetall(key).items() for part in pair)
+            case b"set":
+                yield from connection.smembers(key)
+            case b"zset":
+                yield from connection.zrange(key, 0, -1)
+            case b"stream":
+                yield from (part for _, pairs in connection.xrange(key) for pair in pairs.items() for part in pair)
+
+
+def _table(looks: list[Look]) -> str:
+    rows = [HEADINGS]
+    for look in looks:
+        said = look.found or ("not seen" if look.obstacle else "nothing",)
+        rows.append((look.verdict, look.attack, look.tried, look.on, said[0]))
+        rows += [("", "", "", "", phrase) for phrase in said[1:]]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
