@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from survey.core import access
 from survey.core.access import Action, Role, Standing
 from survey.core.errors import SurveyError
-from survey.services import people
+from survey.services import cycles, people
+from survey.store.cycles import Cycle
 from survey.store.keys import Keyring
 from survey.store.people import Person
 
@@ -108,6 +110,14 @@ def permit(action: Action, *standing: Standing) -> Person:
     person = signed_in()
     access.check(action, Role(person.role), frozenset(standing))
     return person
+
+
+def runnable(rows: Session, cycle_id: uuid.UUID) -> Cycle:
+    """The round, if whoever is signed in may run it. Raises `NotFound`, `SignInNeeded`, `NotAllowed`."""
+    row = cycles.get(rows, cycle_id)
+    standing = {Standing.LAUNCHED} if row.launcher_id == signed_in().id else set()
+    permit(Action.RUN_CYCLE, *standing)
+    return row
 
 
 View = TypeVar("View", bound=Callable[..., Any])

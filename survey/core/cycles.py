@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 
 from survey.core.errors import BadInput, IllegalStep
@@ -98,6 +98,16 @@ def check_end(opens_at: datetime, closes_at: datetime) -> datetime:
     if closes_at < opens_at + timedelta(days=1):
         raise BadInput("The end must be at least one day after the start, so that people have time to answer.")
     return closes_at
+
+
+def end_of(day: date) -> datetime:
+    """The moment at which a cycle ends whose last day is this one, in UTC: an answer on the last day still counts."""
+    return datetime.combine(day + timedelta(days=1), time.min, UTC)
+
+
+def last_day(closes_at: datetime) -> date:
+    """The last day on which an answer counts."""
+    return (closes_at - timedelta(seconds=1)).date()
 
 
 def reminders(opens_at: datetime, closes_at: datetime) -> tuple[Reminder, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -19,9 +19,9 @@ from survey import context
 from survey.context import needs
 from survey.core import cycles as rules
 from survey.core import questionnaires, statements
-from survey.core.access import Action, Role, Standing
+from survey.core.access import Action, Role
 from survey.core.competencies import Section
-from survey.core.cycles import Phase, Warning
+from survey.core.cycles import Phase
 from survey.core.errors import BadInput
 from survey.core.relationships import Relationship
 from survey.services import competencies, cycles, nominations, people
@@ -72,12 +72,6 @@ class ReviewForm(FlaskForm):
 
     subject = SelectField("Person")
     page_ids = Checkboxes("Reviewed on")
-
-
-class EndForm(FlaskForm):
-    """Another end."""
-
-    closes_on = DateField("Last day to answer", [InputRequired("Please choose a day.")])
 
 
 @dataclass(frozen=True)
@@ -136,7 +130,7 @@ def new() -> ResponseReturnValue:
                     form.name.data or "",
                     launcher_id=person.id,
                     minimum=int(form.minimum.data),
-                    closes_at=_end_of(form.closes_on.data),
+                    closes_at=rules.end_of(form.closes_on.data or context.now().date()),
                     blocks=[Section(value) for value in form.blocks.data or []],
                     now=context.now(),
                 )
@@ -152,7 +146,7 @@ def new() -> ResponseReturnValue:
 def cycle(cycle_id: uuid.UUID) -> ResponseReturnValue:
     """The round as it stands, with what can be done next."""
     with context.reading() as session:
-        row = _runnable(session, cycle_id)
+        row = context.runnable(session, cycle_id)
         phase = Phase(row.phase)
         is_draft = phase in {Phase.DRAFT, Phase.NOMINATING}
         return render_template(
@@ -164,7 +158,7 @@ def cycle(cycle_id: uuid.UUID) -> ResponseReturnValue:
             warnings=cycles.warnings(session, cycle_id) if is_draft else [],
             undelivered=cycles.undelivered(session, cycle_id),
             review_form=_review_form(session, row) if is_draft else None,
-            end_form=EndForm(closes_on=_last_day(row)) if is_draft or phase is Phase.OPEN else None,
+            last_day=rules.last_day(row.closes_at),
             csrf_form=FlaskForm(),
             blocks=[Section(block).heading for block in row.blocks],
         )
@@ -175,7 +169,7 @@ def cycle(cycle_id: uuid.UUID) -> ResponseReturnValue:
 def add_review(cycle_id: uuid.UUID) -> ResponseReturnValue:
     """Puts one more person under review, with the raters that the organisation chart suggests."""
     with context.transaction() as session:
-        row = _runnable(session, cycle_id)
+        row = context.runnable(session, cycle_id)
         form = _review_form(session, row)
         if not form.validate_on_submit() or not form.page_ids.data:
             flash("Choose a person and at least one page.", "problem")
@@ -188,29 +182,6 @@ def add_review(cycle_id: uuid.UUID) -> ResponseReturnValue:
     return redirect(url_for("nominations.choose", review_id=review.id), 303)
 
 
-@pages.route("/<uuid:cycle_id>/reviews/<uuid:review_id>/remove", methods=["GET", "POST"])
-@needs(Action.RUN_CYCLE)
-def remove_review(cycle_id: uuid.UUID, review_id: uuid.UUID) -> ResponseReturnValue:
-    """Takes a person out of a draft."""
-    form = FlaskForm()
-    with context.transaction() as session:
-        _runnable(session, cycle_id)
-        review = cycles.review(session, review_id)
-        _runnable(session, review.cycle_id)
-        name = review.subject.name
-        if form.validate_on_submit():
-            cycles.remove_review(session, review_id)
-            flash(f"{name} is not in this round any more.", "done")
-            return redirect(url_for("cycles.cycle", cycle_id=cycle_id), 303)
-    return _confirm(
-        f"Take {name} out of this round?",
-        ["Nobody has been asked anything yet. The choice of raters is forgotten."],
-        "Take out",
-        cycle_id,
-        form,
-    )
-
-
 @pages.get("/<uuid:cycle_id>/reviews/<uuid:review_id>/preview")
 @needs(Action.RUN_CYCLE)
 def preview(cycle_id: uuid.UUID, review_id: uuid.UUID) -> ResponseReturnValue:
@@ -218,120 +189,9 @@ def preview(cycle_id: uuid.UUID, review_id: uuid.UUID) -> ResponseReturnValue:
     relationship = Relationship.SELF if request.args.get("as") == Relationship.SELF else Relationship.PEER
     with context.reading() as session:
         review = cycles.review(session, review_id)
-        row = _runnable(session, review.cycle_id)
+        row = context.runnable(session, review.cycle_id)
         asked = _as_asked(row, review, relationship, nominations.of(session, review_id))
     return show(asked, form_for(asked.questionnaire)(formdata=None), is_preview=True)
-
-
-@pages.route("/<uuid:cycle_id>/open", methods=["GET", "POST"])
-@needs(Action.RUN_CYCLE)
-def open_(cycle_id: uuid.UUID) -> ResponseReturnValue:
-    """What will happen and what will go wrong; then the invitations go out."""
-    form = FlaskForm()
-    if form.validate_on_submit():
-        with context.transaction() as session:
-            _runnable(session, cycle_id)
-            cycles.open_(session, cycle_id, context.installation().keyring, now=context.now())
-        context.wake("tasks.outbox.sweep")
-        flash("The round is open. The invitations are on their way.", "done")
-        return redirect(url_for("cycles.cycle", cycle_id=cycle_id), 303)
-    with context.reading() as session:
-        row = _runnable(session, cycle_id)
-        load = nominations.load(session, cycle_id)
-        warnings = cycles.warnings(session, cycle_id)
-        name = row.name
-    lines = [
-        f"{len(load)} people are asked, each with one mail.",
-        "From then on pages, raters, questions and the minimum are fixed. Only the end can be moved.",
-    ]
-    return _confirm(f"Open “{name}”?", lines, "Open and send invitations", cycle_id, form, warnings=warnings)
-
-
-@pages.post("/<uuid:cycle_id>/end")
-@needs(Action.RUN_CYCLE)
-def move_end(cycle_id: uuid.UUID) -> ResponseReturnValue:
-    """Moves the last day to answer."""
-    form = EndForm()
-    if not form.validate_on_submit() or form.closes_on.data is None:
-        flash("Please choose a day.", "problem")
-        return redirect(url_for("cycles.cycle", cycle_id=cycle_id), 303)
-    with context.transaction() as session:
-        _runnable(session, cycle_id)
-        cycles.move_end(session, cycle_id, _end_of(form.closes_on.data), now=context.now())
-    flash("The end has been moved, and the reminders with it.", "done")
-    return redirect(url_for("cycles.cycle", cycle_id=cycle_id), 303)
-
-
-@pages.route("/<uuid:cycle_id>/close", methods=["GET", "POST"])
-@needs(Action.RUN_CYCLE)
-def close(cycle_id: uuid.UUID) -> ResponseReturnValue:
-    """Ends the round now."""
-    form = FlaskForm()
-    if form.validate_on_submit():
-        with context.transaction() as session:
-            _runnable(session, cycle_id)
-            cycles.close(session, cycle_id, now=context.now())
-        context.wake("tasks.tally.sweep")
-        flash("The round is closed. The answers are being counted.", "done")
-        return redirect(url_for("cycles.cycle", cycle_id=cycle_id), 303)
-    with context.reading() as session:
-        _runnable(session, cycle_id)
-        counts = cycles.progress(session, cycle_id).values()
-    waiting = sum(count.invited - count.answered for count in counts)
-    lines = [
-        f"{waiting} answers have not come in; those people can no longer answer.",
-        "The answers are counted once, and the key that could open them is destroyed. This cannot be undone.",
-    ]
-    return _confirm("Close this round now?", lines, "Close and count", cycle_id, form, is_danger=True)
-
-
-@pages.route("/<uuid:cycle_id>/release", methods=["GET", "POST"])
-@needs(Action.RUN_CYCLE)
-def release(cycle_id: uuid.UUID) -> ResponseReturnValue:
-    """Lets people read their reports."""
-    form = FlaskForm()
-    if form.validate_on_submit():
-        with context.transaction() as session:
-            _runnable(session, cycle_id)
-            cycles.release(session, cycle_id, now=context.now())
-        context.wake("tasks.outbox.sweep")
-        flash("The reports are released, and everybody under review gets a mail.", "done")
-        return redirect(url_for("cycles.cycle", cycle_id=cycle_id), 303)
-    with context.reading() as session:
-        row = _runnable(session, cycle_id)
-        subjects = len(row.reviews)
-    lines = [
-        f"{subjects} people get a mail and can read their report; so can their managers.",
-        "A report that has been released cannot be taken back.",
-    ]
-    return _confirm("Release the reports?", lines, "Release", cycle_id, form)
-
-
-@pages.route("/<uuid:cycle_id>/delete", methods=["GET", "POST"])
-@needs(Action.RUN_CYCLE)
-def delete(cycle_id: uuid.UUID) -> ResponseReturnValue:
-    """Throws a draft away."""
-    form = FlaskForm()
-    if form.validate_on_submit():
-        with context.transaction() as session:
-            _runnable(session, cycle_id)
-            cycles.delete_draft(session, cycle_id)
-        flash("The draft is gone.", "done")
-        return redirect(url_for("cycles.index"), 303)
-    with context.reading() as session:
-        name = _runnable(session, cycle_id).name
-    return _confirm(
-        f"Delete the draft “{name}”?", ["Nobody has been asked anything yet."], "Delete", cycle_id, form, is_danger=True
-    )
-
-
-def _runnable(session: Session, cycle_id: uuid.UUID) -> Cycle:
-    """The round, if this account may run it."""
-    row = cycles.get(session, cycle_id)
-    person = context.signed_in()
-    standing = {Standing.LAUNCHED} if row.launcher_id == person.id else set()
-    context.permit(Action.RUN_CYCLE, *standing)
-    return row
 
 
 def _card(session: Session, row: Cycle) -> Card:
@@ -406,36 +266,4 @@ def _as_asked(row: Cycle, review: Review, relationship: Relationship, raters: di
             k=row.minimum,
             has_open_questions=any(item.is_open for item in questionnaire.items),
         ),
-    )
-
-
-def _end_of(day: date | None) -> datetime:
-    """The last moment of a day, in UTC: an answer on the last day still counts."""
-    assert day is not None  # noqa: S101 - the form requires it
-    return datetime.combine(day + timedelta(days=1), time.min, UTC)
-
-
-def _last_day(row: Cycle) -> date:
-    return (row.closes_at - timedelta(seconds=1)).date()
-
-
-def _confirm(
-    title: str,
-    lines: list[str],
-    action_label: str,
-    cycle_id: uuid.UUID,
-    form: FlaskForm,
-    *,
-    warnings: list[Warning] | None = None,
-    is_danger: bool = False,
-) -> str:
-    return render_template(
-        "cycles/confirm.html",
-        title=title,
-        lines=lines,
-        action_label=action_label,
-        back_href=url_for("cycles.cycle", cycle_id=cycle_id),
-        form=form,
-        warnings=warnings or [],
-        is_danger=is_danger,
     )

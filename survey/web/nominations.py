@@ -10,7 +10,7 @@ from flask_wtf import FlaskForm
 
 from survey import context
 from survey.context import needs
-from survey.core.access import Action, Standing
+from survey.core.access import Action
 from survey.core.cycles import Phase, require
 from survey.core.errors import BadInput
 from survey.core.relationships import Relationship
@@ -29,9 +29,7 @@ def choose(review_id: uuid.UUID) -> ResponseReturnValue:
     problem = None
     with context.reading() as session:
         review = cycles.review(session, review_id)
-        person = context.signed_in()
-        standing = {Standing.LAUNCHED} if review.cycle.launcher_id == person.id else set()
-        context.permit(Action.RUN_CYCLE, *standing)
+        context.runnable(session, review.cycle_id)
         require(Phase(review.cycle.phase), Phase.DRAFT, Phase.NOMINATING)
         everybody = people.everybody(session)
         chosen = nominations.of(session, review_id)

@@ -112,7 +112,7 @@ def test_a_choice_of_raters_that_cannot_be_is_refused_and_kept_on_the_page(compa
 def test_moving_the_end_on_the_page(company, clock):
     cycle_id, _ = company.open()
     client = company.sign_in("marta")
-    page = client.get(f"/rounds/{cycle_id}")
+    page = client.get(f"/rounds/{cycle_id}/end")
     day = (clock() + timedelta(days=30)).date()
     client.post(f"/rounds/{cycle_id}/end", data={"csrf_token": csrf(page.text), "closes_on": day.isoformat()})
     with context.reading() as session:
