@@ -10,7 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 
-from survey.store import competencies, cycles, envelopes, invitations, nominations, outbox, people, reports
+from survey.store import audit, competencies, cycles, envelopes, invitations, nominations, outbox, people, reports
 from survey.store.base import Base
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
@@ -37,6 +37,7 @@ TABLES = {
         reports.Comment,
         reports.Report,
         outbox.Mail,
+        audit.AuditEntry,
     )
 }
 """Every table by its name."""
