@@ -59,6 +59,9 @@ class Config:
     mail_from: str
     company: str
     timezone: ZoneInfo
+    oidc_issuer: str
+    oidc_client_id: str
+    oidc_client_secret: str = field(repr=False)
 
     @property
     def secure_cookies(self) -> bool:
@@ -103,8 +106,12 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
         mail_from=found.sender("MAIL_FROM", None if in_production else _SENDER),
         company=found.line("COMPANY", "Your company"),
         timezone=found.timezone("TIMEZONE"),
+        oidc_issuer=found.issuer("OIDC_ISSUER"),
+        oidc_client_id=found.line("OIDC_CLIENT_ID", ""),
+        oidc_client_secret=found.secret("OIDC_CLIENT_SECRET"),
     )
     found.refuse_half_a_login(config)
+    found.refuse_half_a_provider(config)
     found.refuse_if_bad()
     return config
 
@@ -232,6 +239,19 @@ class _Settings:
             self._bad(name, "must be https:// unless its host is " + " or ".join(LOOPBACK))
         return url
 
+    def issuer(self, name: str) -> str:
+        """Return the address of the OpenID provider, without a slash at its end; plain http is for this machine."""
+        value = self.text(name)
+        url = _split(value)
+        if value and (
+            url is None
+            or url.scheme not in ("http", "https")
+            or not url.hostname
+            or (url.scheme == "http" and url.hostname not in LOOPBACK)
+        ):
+            return self._bad(name, "must be https:// and the address of the provider")
+        return value.rstrip("/")
+
     def host(self, name: str) -> str:
         value = self.text(name, None)
         return value if not value or _HOST.fullmatch(value) else self._bad(name, "must be the name of a host")
@@ -265,6 +285,13 @@ class _Settings:
         unprotected = config.smtp_security is SmtpSecurity.NONE and config.smtp_host not in LOOPBACK
         if config.smtp_username and unprotected:
             self._bad("SMTP_SECURITY", "must be starttls or tls where a password is sent")
+
+    def refuse_half_a_provider(self, config: Config) -> None:
+        """Refuse a provider of company accounts of which something is missing."""
+        given = (config.oidc_issuer, config.oidc_client_id, config.oidc_client_secret)
+        if any(given) and not all(given):
+            names = f"{PREFIX}OIDC_CLIENT_ID and {PREFIX}OIDC_CLIENT_SECRET"
+            self._bad("OIDC_ISSUER", f"must be set together with {names}")
 
     def _bad(self, name: str, problem: str) -> str:
         self._problems.append(f"{PREFIX}{name} {problem}")

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import jinja2
 import structlog
+from authlib.integrations.flask_client import OAuth
 from celery import Celery
 from flask import Flask
 from flask_wtf import CSRFProtect
@@ -28,6 +29,7 @@ from survey.store.keys import Keyring
 
 ROOT = Path(__file__).resolve().parent.parent
 BROKER_TIMEOUT = 1.0  # seconds that a page may wait for a doorbell
+PROVIDER_TIMEOUT = 10  # seconds that a sign-in may wait for the company's accounts
 
 
 def create_app(config: Config | None = None, *, clock: Callable[[], datetime] | None = None) -> Flask:
@@ -45,7 +47,8 @@ def create_app(config: Config | None = None, *, clock: Callable[[], datetime] | 
     if config.proxy_hops:
         hops = config.proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
-    web.register(app, CSRFProtect(app))
+    _add_company_accounts(app, config)
+    web.register(app, CSRFProtect(app), redis_url=config.redis_url)
     _add_filters(app, config.timezone)
     _add_asset_hashes(app)
     return app
@@ -117,6 +120,24 @@ def _flask_settings(config: Config) -> dict[str, object]:
         "SEND_FILE_MAX_AGE_DEFAULT": 31_536_000,
         "PREFERRED_URL_SCHEME": "https" if config.secure_cookies else "http",
     }
+
+
+def _add_company_accounts(app: Flask, config: Config) -> None:
+    """Signing in at the company's own OpenID provider, where one is named. Nothing is fetched before it is used."""
+    if not config.oidc_issuer:
+        app.extensions[context.COMPANY_ACCOUNTS] = None
+        return
+    app.extensions[context.COMPANY_ACCOUNTS] = OAuth(app).register(
+        "company",
+        client_id=config.oidc_client_id,
+        client_secret=config.oidc_client_secret,
+        server_metadata_url=f"{config.oidc_issuer}/.well-known/openid-configuration",
+        client_kwargs={
+            "scope": "openid email",
+            "code_challenge_method": "S256",
+            "default_timeout": PROVIDER_TIMEOUT,
+        },
+    )
 
 
 def _doorbell(redis_url: str) -> Callable[[str], None]:

@@ -12,19 +12,21 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import structlog
-from flask import current_app, g, session
+from flask import current_app, g, redirect, session
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
+from werkzeug.wrappers import Response
 
 from survey.core import access
 from survey.core.access import Action, Role, Standing
 from survey.core.errors import SurveyError
-from survey.services import cycles, people
+from survey.services import cycles, sign_ins
 from survey.store.cycles import Cycle
 from survey.store.keys import Keyring
 from survey.store.people import Person
 
 EXTENSION = "survey"
+COMPANY_ACCOUNTS = "company_accounts"
 PROGRAM = Path(__file__).resolve().parent
 SIGN_IN = "sign_in"
 
@@ -93,8 +95,23 @@ def account() -> Person | None:
         g.account = None
         if isinstance(secret, str):
             with reading() as rows:
-                g.account = people.signed_in(rows, secret, now=now())
+                g.account = sign_ins.who(rows, secret, now=now())
     return cast("Person | None", g.account)
+
+
+def let_in(secret: str) -> Response:
+    """Signs this browser in, and leads to the page that was wanted before."""
+    target = path_on_this_site(session.get("next"))
+    session.clear()
+    session[SIGN_IN] = secret
+    return redirect(target, 303)
+
+
+def path_on_this_site(target: str | None) -> str:
+    """The target if it is a path on this site, and the start page otherwise."""
+    if not target or not target.startswith("/") or target.startswith(("//", "/\\")) or "\\" in target:
+        return "/"
+    return target if target.isprintable() else "/"
 
 
 def signed_in() -> Person:

@@ -17,7 +17,7 @@ from survey.core.competencies import Section
 from survey.core.questionnaires import ON_BY_DEFAULT, Questionnaire
 from survey.core.relationships import Relationship
 from survey.core.responses import Answers
-from survey.services import competencies, cycles, nominations, outbox, people, responses, tally
+from survey.services import competencies, cycles, nominations, outbox, people, responses, sign_ins, tally
 from survey.store.people import Person
 
 SAMPLES = Path(__file__).resolve().parents[1] / "survey" / "samples"
@@ -157,7 +157,7 @@ class Company:
     def sign_in(self, name: str) -> FlaskClient:
         """A browser in which this person is signed in, through the link that a mail would hold."""
         with context.transaction() as session:
-            token = people.link(session, f"{name}@company.test", now=context.now(), life=timedelta(minutes=10))
+            token = sign_ins.link(session, f"{name}@company.test", now=context.now(), life=timedelta(minutes=10))
         client = self.app.test_client()
         page = client.get(f"/sign-in/{token}")
         answer = client.post(f"/sign-in/{token}", data={"csrf_token": csrf(page.text)})

@@ -24,6 +24,11 @@ COMPLETE = {
     "SURVEY_SMTP_HOST": "mail.example.org",
     "SURVEY_MAIL_FROM": "Feedback <feedback@example.org>",
 }
+PROVIDER = {
+    "SURVEY_OIDC_ISSUER": "https://login.example.org",
+    "SURVEY_OIDC_CLIENT_ID": "seek-feedback",
+    "SURVEY_OIDC_CLIENT_SECRET": "oidc-secret",
+}
 LOGIN = {"SURVEY_SMTP_USERNAME": "mailer", "SURVEY_SMTP_PASSWORD": "mail-secret"}
 
 
@@ -46,6 +51,9 @@ def test_the_required_settings_are_enough_and_the_rest_has_safe_values() -> None
         mail_from="Feedback <feedback@example.org>",
         company="Your company",
         timezone=ZoneInfo("UTC"),
+        oidc_issuer="",
+        oidc_client_id="",
+        oidc_client_secret="",
     )
 
 
@@ -63,6 +71,9 @@ def test_every_setting_can_be_changed() -> None:
             "SURVEY_SMTP_SECURITY": "tls",
             "SURVEY_COMPANY": "Møller & Søn",
             "SURVEY_TIMEZONE": "Europe/Copenhagen",
+            "SURVEY_OIDC_ISSUER": "https://login.example.org/",
+            "SURVEY_OIDC_CLIENT_ID": "seek-feedback",
+            "SURVEY_OIDC_CLIENT_SECRET": "oidc-secret",
         }
     )
     assert changed.secret_key_fallbacks == ("a" * 32, "b" * 32)
@@ -72,6 +83,17 @@ def test_every_setting_can_be_changed() -> None:
     assert (changed.smtp_username, changed.smtp_password) == ("mailer", "mail-secret")
     assert changed.smtp_security is SmtpSecurity.TLS
     assert (changed.company, changed.timezone.key) == ("Møller & Søn", "Europe/Copenhagen")
+    assert changed.oidc_issuer == "https://login.example.org"
+    assert (changed.oidc_client_id, changed.oidc_client_secret) == ("seek-feedback", "oidc-secret")
+
+
+def test_a_provider_of_company_accounts_is_named_whole_or_not_at_all(refusal: Refusal) -> None:
+    said = refusal(COMPLETE | {"SURVEY_OIDC_ISSUER": "https://login.example.org"})
+    assert said == (
+        "These settings cannot be used: SURVEY_OIDC_ISSUER must be set together with SURVEY_OIDC_CLIENT_ID and "
+        "SURVEY_OIDC_CLIENT_SECRET."
+    )
+    assert "must be https://" in refusal(COMPLETE | {"SURVEY_OIDC_ISSUER": "http://login.example.org"})
 
 
 def test_without_an_argument_the_environment_of_the_process_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,7 +221,7 @@ def test_a_password_is_never_sent_over_an_open_network(refusal: Refusal) -> None
 
 @pytest.mark.parametrize("name", config.SECRETS)
 def test_a_secret_may_come_from_a_file(name: str, tmp_path: Path) -> None:
-    given = COMPLETE | LOGIN | {"SURVEY_SECRET_KEY_FALLBACKS": "f" * 32}
+    given = COMPLETE | LOGIN | PROVIDER | {"SURVEY_SECRET_KEY_FALLBACKS": "f" * 32}
     path = tmp_path / "secret"
     path.write_text(given[name] + "\n", encoding="utf-8")
     assert config.load(without(given, name) | {f"{name}_FILE": str(path)}) == config.load(given)

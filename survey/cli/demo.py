@@ -27,7 +27,7 @@ from survey.core import cycles as rules
 from survey.core.access import Role
 from survey.core.cycles import Phase
 from survey.core.errors import SurveyError
-from survey.services import competencies, cycles, nominations, people
+from survey.services import competencies, cycles, nominations, people, sign_ins
 from survey.store.people import Person
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
@@ -122,7 +122,7 @@ def tell(app: Flask, mailbox: Path, web: str, mailbox_page: str) -> None:
             ("Engineer", "Ana Petrov"),
         ):
             address = _member(name).address
-            token = people.link(session, address, now=context.now(), life=timedelta(days=1))
+            token = sign_ins.link(session, address, now=context.now(), life=timedelta(days=1))
             lines.append((f"{label} ({name})", f"{web}/sign-in/{token}"))
     letters = _letters(mailbox, "invitation") + _letters(mailbox, "reminder")
     link = next(

@@ -1,23 +1,17 @@
-"""People and their sign-ins."""
+"""People: who there is, and who reports to whom."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 
 from email_validator import EmailNotValidError, validate_email
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from survey.core.access import Role
-from survey.core.errors import BadInput, LinkClosed, NotFound
-from survey.core.letters import Kind
-from survey.store import outbox
-from survey.store.invitations import fingerprint, mint
-from survey.store.people import Person, SignIn, SignInLink, by_address
-
-SIGNED_IN_FOR = timedelta(days=14)
+from survey.core.errors import BadInput
+from survey.store.people import Person, by_address
 
 
 def add(
@@ -67,64 +61,6 @@ def below(session: Session, manager_id: uuid.UUID) -> Sequence[Person]:
     return session.scalars(
         select(Person).where(Person.id.in_(select(reporting.c.id)), Person.id != manager_id).order_by(Person.name)
     ).all()
-
-
-def ask_sign_in(session: Session, address: str, *, now: datetime) -> None:
-    """A mailed link for whoever has this address. Silent when nobody does: the page must not tell."""
-    person = by_address(session, address)
-    if person is None or not person.is_active:
-        return
-    session.add(
-        outbox.Mail(
-            kind=Kind.SIGN_IN,
-            person_id=person.id,
-            reference=person.id,
-            slot=uuid.uuid4().hex,
-            due_at=now,
-        )
-    )
-
-
-def link(session: Session, address: str, *, now: datetime, life: timedelta) -> str:
-    """The secret of a sign-in link, for an operator who hands it over by other means than mail."""
-    person = by_address(session, address)
-    if person is None:
-        raise NotFound(f"Nobody here has the address {address}.")
-    token, token_hash = mint()
-    session.add(SignInLink(hash=token_hash, person_id=person.id, expires_at=now + life))
-    return token
-
-
-def sign_in(session: Session, token: str, *, now: datetime) -> str:
-    """The secret of a new sign-in, in exchange for a mailed link, which is used up.
-
-    Raises `LinkClosed` for a link that is wrong, used or expired.
-    """
-    person_id = session.scalar(
-        delete(SignInLink)
-        .where(SignInLink.hash == fingerprint(token), SignInLink.expires_at > now)
-        .returning(SignInLink.person_id)
-    )
-    if person_id is None:
-        raise LinkClosed("This sign-in link has been used or has expired. Ask for a new one below.")
-    session.execute(delete(SignIn).where(SignIn.expires_at <= now))
-    secret, secret_hash = mint()
-    session.add(SignIn(hash=secret_hash, person_id=person_id, expires_at=now + SIGNED_IN_FOR))
-    return secret
-
-
-def signed_in(session: Session, secret: str, *, now: datetime) -> Person | None:
-    """Who is signed in under this secret, or None."""
-    return session.scalar(
-        select(Person)
-        .join(SignIn, SignIn.person_id == Person.id)
-        .where(SignIn.hash == fingerprint(secret), SignIn.expires_at > now, Person.is_active)
-    )
-
-
-def sign_out(session: Session, secret: str) -> None:
-    """Afterwards this secret signs nobody in."""
-    session.execute(delete(SignIn).where(SignIn.hash == fingerprint(secret)))
 
 
 def make_administrator(session: Session, address: str) -> Person:

@@ -42,13 +42,15 @@ class SignInLink(Base):
 
 
 class SignIn(Base):
-    """A browser in which somebody is signed in: the hash of the secret in its cookie."""
+    """A browser in which somebody is signed in: the hash of the secret in its cookie, and what people know it by."""
 
     __tablename__ = "sign_in"
 
     hash: Mapped[bytes] = mapped_column(primary_key=True)
     person_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("person.id", ondelete="CASCADE"))
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    began_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    browser: Mapped[str]
 
 
 def by_address(session: Session, address: str) -> Person | None:

@@ -7,6 +7,7 @@ from flask_wtf import CSRFProtect
 
 from survey.web import (
     accounts,
+    company_accounts,
     competencies,
     cycles,
     errors,
@@ -19,11 +20,23 @@ from survey.web import (
 )
 
 
-def register(app: Flask, csrf: CSRFProtect) -> None:
-    """Puts every page into the app."""
-    for module in (accounts, people, competencies, cycles, steps, nominations, responses, reports, operations):
+def register(app: Flask, csrf: CSRFProtect, *, redis_url: str) -> None:
+    """Puts every page into the app; `redis_url` is where limits are counted."""
+    for module in (
+        accounts,
+        company_accounts,
+        people,
+        competencies,
+        cycles,
+        steps,
+        nominations,
+        responses,
+        reports,
+        operations,
+    ):
         app.register_blueprint(module.pages)
     # A rater whose browser lost its session must get the form back with every answer kept, so this one page
     # looks at the token itself, as a part of its form.
     csrf.exempt(responses.answer)
     errors.register(app)
+    accounts.limit(app, redis_url)

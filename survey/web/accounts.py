@@ -1,22 +1,25 @@
-"""Signing in by a mailed link, the start page, and what every page knows about who is looking."""
+"""Signing in by a mailed link, one's own sign-ins, the start page, and what pages know about who is looking."""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint, redirect, render_template, request, session, url_for
+from flask import Blueprint, Flask, current_app, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
+from flask_limiter import Limiter
 from flask_wtf import FlaskForm
 from wtforms import EmailField, HiddenField
 from wtforms.validators import InputRequired, Length
 
 from survey import context
 from survey.context import needs, public
-from survey.core import access
+from survey.core import access, browsers
 from survey.core.access import Action, Role
 from survey.core.errors import LinkClosed
-from survey.services import people
+from survey.services import sign_ins
 
 pages = Blueprint("accounts", __name__)
 
@@ -53,7 +56,7 @@ class Entry:
 @public
 def sign_in() -> ResponseReturnValue:
     """The form that asks for a link."""
-    return render_template("accounts/sign_in.html", form=AddressForm(next=_relative(request.args.get("next"))))
+    return _asking(AddressForm(next=context.path_on_this_site(request.args.get("next"))))
 
 
 @pages.post("/sign-in")
@@ -62,11 +65,11 @@ def ask_sign_in() -> ResponseReturnValue:
     """Mails a link to a known address; the answer is the same for an unknown one."""
     form = AddressForm()
     if not form.validate_on_submit():
-        return render_template("accounts/sign_in.html", form=form), 400
+        return _asking(form), 400
     with context.transaction() as rows:
-        people.ask_sign_in(rows, form.address.data or "", now=context.now())
+        sign_ins.ask(rows, form.address.data or "", now=context.now())
     context.wake("tasks.outbox.sweep")
-    session["next"] = _relative(form.next.data)
+    session["next"] = context.path_on_this_site(form.next.data)
     return render_template("accounts/sent.html")
 
 
@@ -83,15 +86,14 @@ def enter(token: str) -> ResponseReturnValue:
     """Signs the browser in and uses the link up."""
     try:
         with context.transaction() as rows:
-            secret = people.sign_in(rows, token, now=context.now())
+            secret = sign_ins.enter(
+                rows, token, browser=browsers.describe(request.user_agent.string), now=context.now()
+            )
     except LinkClosed as error:
         form = AddressForm()
         form.address.errors = [str(error)]
-        return render_template("accounts/sign_in.html", form=form), 410
-    target = _relative(session.get("next"))
-    session.clear()
-    session[context.SIGN_IN] = secret
-    return redirect(target, 303)
+        return _asking(form), 410
+    return context.let_in(secret)
 
 
 @pages.post("/sign-out")
@@ -102,8 +104,33 @@ def sign_out() -> ResponseReturnValue:
     session.clear()
     if isinstance(secret, str):
         with context.transaction() as rows:
-            people.sign_out(rows, secret)
+            sign_ins.end(rows, secret)
     return redirect(url_for("accounts.sign_in"), 303)
+
+
+@pages.get("/account")
+@needs(Action.SEE_HOME)
+def account() -> ResponseReturnValue:
+    """Where one is signed in, with a way to end each."""
+    person = context.permit(Action.SEE_HOME)
+    with context.reading() as rows:
+        listed = sign_ins.of(rows, person.id, secret=session[context.SIGN_IN], now=context.now())
+    return render_template("accounts/account.html", person=person, listed=listed)
+
+
+@pages.post("/account/sign-ins")
+@needs(Action.SEE_HOME)
+def end_sign_ins() -> ResponseReturnValue:
+    """Ends one of one's own sign-ins, or all but this one."""
+    person = context.permit(Action.SEE_HOME)
+    key = request.form.get("key", "")
+    with context.transaction() as rows:
+        if key:
+            sign_ins.end_one(rows, person.id, key)
+        else:
+            sign_ins.end_others(rows, person.id, secret=session[context.SIGN_IN])
+    flash("That sign-in has ended." if key else "You are signed in here, and nowhere else.", "done")
+    return redirect(url_for("accounts.account"), 303)
 
 
 @pages.get("/")
@@ -142,8 +169,44 @@ def about_the_reader() -> dict[str, Any]:
     }
 
 
-def _relative(target: str | None) -> str:
-    """The target if it is a path on this site, and the start page otherwise."""
-    if not target or not target.startswith("/") or target.startswith(("//", "/\\")) or "\\" in target:
-        return "/"
-    return target if target.isprintable() else "/"
+def _asking(form: AddressForm) -> str:
+    has_company_accounts = current_app.extensions[context.COMPANY_ACCOUNTS] is not None
+    return render_template("accounts/sign_in.html", form=form, has_company_accounts=has_company_accounts)
+
+
+def limit(app: Flask, redis_url: str) -> None:
+    """Counts how often a link is asked for: per address, and per place it is asked from. Only digests are counted.
+
+    Without redis each process counts for itself. Pages for raters are not limited: a counter would be a clock.
+    """
+    limiter = Limiter(
+        _asked_from,
+        app=app,
+        storage_uri=redis_url.replace("redis+socket:", "redis+unix:"),
+        storage_options={"socket_timeout": 1, "socket_connect_timeout": 1},
+        strategy="fixed-window",
+        in_memory_fallback_enabled=True,
+        default_limits=[],
+        key_prefix="limit",
+    )
+    view: Any = app.view_functions["accounts.ask_sign_in"]
+    for times, key in ((PER_ADDRESS, _asked_for), (PER_PLACE, _asked_from)):
+        view = limiter.limit(times, key_func=key)(view)
+    app.view_functions["accounts.ask_sign_in"] = view
+
+
+PER_ADDRESS = "5 per 10 minutes"
+PER_PLACE = "60 per 10 minutes"
+
+
+def _asked_for() -> str:
+    return _digest("address " + request.form.get("address", "").strip().lower())
+
+
+def _asked_from() -> str:
+    return _digest("place " + (request.remote_addr or ""))
+
+
+def _digest(text: str) -> str:
+    key = str(current_app.config["SECRET_KEY"]).encode()
+    return hmac.new(key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:24]

@@ -26,6 +26,11 @@ _WORDS = {
     404: ("Not here", "There is no such page."),
     405: ("Not like that", "This address does not answer that kind of request."),
     413: ("Too large", "That is more than fits. Files and texts may have up to 1 MB together."),
+    429: (
+        "Too many links",
+        "Several links were asked for within a few minutes. Look at your mail, also among the unwanted; the newest "
+        "link works. Another one can be asked for in ten minutes.",
+    ),
     500: ("Our fault", "Something went wrong here. Nothing of what you sent was half-written; please try again."),
 }
 

@@ -25,7 +25,7 @@ from sqlalchemy import inspect, select, text, update
 from survey import context
 from survey.cli import audits
 from survey.core.errors import SurveyError
-from survey.services import people, responses
+from survey.services import responses, sign_ins
 from survey.store.envelopes import Draft, Envelope
 from survey.store.invitations import Invitation, InvitationToken
 from survey.store.outbox import Mail
@@ -510,7 +510,7 @@ def scene(company: Company, app: Flask, redis_url: str, tmp_path: Path) -> Itera
         scene = Scene(crowd, queue, logs, audit)
         _send(scene, "tasks.tally.count", str(crowd.review_id))
         with context.transaction() as session:
-            people.link(session, "noor@company.test", now=context.now(), life=timedelta(minutes=10))
+            sign_ins.link(session, "noor@company.test", now=context.now(), life=timedelta(minutes=10))
         yield scene
 
 

@@ -14,6 +14,8 @@ PUBLIC = {
     "accounts.confirm",
     "accounts.enter",
     "accounts.sign_out",
+    "company_accounts.leave",
+    "company_accounts.back",
     "operations.livez",
     "operations.readyz",
     "responses.start",
