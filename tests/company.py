@@ -17,7 +17,7 @@ from survey.core.competencies import Section
 from survey.core.questionnaires import ON_BY_DEFAULT, Questionnaire
 from survey.core.relationships import Relationship
 from survey.core.responses import Answers
-from survey.services import competencies, cycles, nominations, outbox, people, responses, sign_ins, tally
+from survey.services import competencies, cycles, drafts, nominations, outbox, people, responses, sign_ins, tally
 from survey.store.people import Person
 
 SAMPLES = Path(__file__).resolve().parents[1] / "survey" / "samples"
@@ -55,7 +55,7 @@ class Company:
     ) -> tuple[uuid.UUID, uuid.UUID]:
         """A round in draft about one person: its id and the review's."""
         with context.transaction() as session:
-            cycle = cycles.draft(
+            cycle = drafts.make(
                 session,
                 "Spring round",
                 launcher_id=self.ids["marta"],
@@ -64,7 +64,7 @@ class Company:
                 blocks=blocks,
                 now=context.now(),
             )
-            review = cycles.add_review(session, cycle.id, self.ids[subject], [self.page_id])
+            review = drafts.add_review(session, cycle.id, self.ids[subject], [self.page_id])
             chosen = raters if raters is not None else self.usual_raters()
             nominations.choose(session, review.id, {self.ids[name]: kind for name, kind in chosen.items()})
             return cycle.id, review.id

@@ -27,7 +27,7 @@ from survey.core import cycles as rules
 from survey.core.access import Role
 from survey.core.cycles import Phase
 from survey.core.errors import SurveyError
-from survey.services import competencies, cycles, nominations, people, sign_ins
+from survey.services import competencies, cycles, drafts, nominations, people, sign_ins
 from survey.store.people import Person
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
@@ -157,7 +157,7 @@ def _open_round(name: str) -> uuid.UUID:
     with context.transaction() as session:
         pages = {(page.competency.name, page.level): page.id for page in competencies.newest(session)}
         ids = {person.name: person for person in people.everybody(session)}
-        cycle = cycles.draft(
+        cycle = drafts.make(
             session,
             name,
             launcher_id=ids["Marta Lindqvist"].id,
@@ -167,7 +167,7 @@ def _open_round(name: str) -> uuid.UUID:
         )
         for member in COMPANY:
             if member.round == name:
-                review = cycles.add_review(session, cycle.id, ids[member.name].id, [pages[on] for on in member.on])
+                review = drafts.add_review(session, cycle.id, ids[member.name].id, [pages[on] for on in member.on])
                 nominations.choose(session, review.id, nominations.suggest(session, review.subject))
         cycles.open_(session, cycle.id, context.installation().keyring, now=context.now())
     context.wake("tasks.outbox.sweep")

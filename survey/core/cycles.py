@@ -65,10 +65,15 @@ class Reminder:
 
 @dataclass(frozen=True)
 class Warning:
-    """What will go wrong if the cycle is launched as it is, and what to do about it."""
+    """What will go wrong if the cycle is launched as it is, and what to do about it.
+
+    `mend` is the part of the set-up where that can be done; `subject` names whose review it is about, if one's.
+    """
 
     message: str
     remedy: str
+    mend: str = ""
+    subject: str = ""
 
 
 def step(phase: Phase, to: Phase) -> Phase:
@@ -110,6 +115,14 @@ def last_day(closes_at: datetime) -> date:
     return (closes_at - timedelta(seconds=1)).date()
 
 
+SLOTS = {
+    "half-time": "at half time",
+    "three-days": "three days before the end",
+    "one-day": "one day before the end",
+}
+"""The reminders that a cycle may have, in words."""
+
+
 def reminders(opens_at: datetime, closes_at: datetime) -> tuple[Reminder, ...]:
     """The reminders of a cycle: at half time, three days and one day before the end, each at least a day apart
     from the opening, from each other, and none after the end; at most three in all.
@@ -135,14 +148,14 @@ def warnings(subject: str, invited: dict[Relationship, int], k: int) -> tuple[Wa
     merged = sum(count for count in anonymous.values() if count < k)
     if not any(count >= k for count in anonymous.values()) and merged < k:
         found.append(
-            Warning(
+            (
                 f"{subject}: {sum(anonymous.values())} people are asked in all; with fewer than {k} answers no "
                 "figure can be shown.",
                 f"Invite at least {k + 1} peers.",
             )
         )
     found += [
-        Warning(
+        (
             f"{subject}: {count} {group.plural.lower() if count != 1 else group.label} invited: this group can never "
             "be shown on its own.",
             "It is counted among “others” if enough people answer; invite more, or leave it out.",
@@ -151,7 +164,7 @@ def warnings(subject: str, invited: dict[Relationship, int], k: int) -> tuple[Wa
         if 0 < count < k
     ]
     found += [
-        Warning(
+        (
             f"{subject}: exactly {count} {group.plural.lower()} invited; one who does not answer hides the group.",
             "Invite one or two more.",
         )
@@ -159,10 +172,24 @@ def warnings(subject: str, invited: dict[Relationship, int], k: int) -> tuple[Wa
         if count == k
     ]
     if not invited.get(Relationship.SELF):
-        found.append(
-            Warning(f"{subject} is not asked for a self-assessment: there is nothing to compare with.", "Add it.")
+        found.append((f"{subject} is not asked for a self-assessment: there is nothing to compare with.", "Add it."))
+    if not invited.get(Relationship.MANAGER):
+        found.append((f"Nobody is asked as the manager of {subject}.", "Choose the manager among the raters."))
+    return tuple(Warning(message, remedy, "raters", subject) for message, remedy in found)
+
+
+def about_the_end(closes_at: datetime) -> Warning | None:
+    """A warning for a last day on which few people work."""
+    day = last_day(closes_at)
+    if day.weekday() >= 5:
+        return Warning(f"The last day to answer is a {day:%A}.", "Choose a working day.", "dates")
+    if (day.month, day.day) >= (12, 20) or (day.month, day.day) <= (1, 6):
+        return Warning(
+            f"The last day to answer, {day.day} {day:%B}, falls into the holidays of many.",
+            "Choose a day before or after.",
+            "dates",
         )
-    return tuple(found)
+    return None
 
 
 def weak_minimum(k: int) -> Warning | None:
@@ -172,4 +199,5 @@ def weak_minimum(k: int) -> Warning | None:
     return Warning(
         f"k = {k} gives weak protection: two raters who compare notes know the third.",
         f"Choose {DEFAULT_MINIMUM} or more.",
+        "rules",
     )

@@ -13,6 +13,7 @@ from functools import cached_property
 
 from survey.core import values
 from survey.core.competencies import Page, Section
+from survey.core.errors import BadInput
 from survey.core.relationships import ANONYMOUS, Relationship
 
 
@@ -144,6 +145,21 @@ ON_BY_DEFAULT = ALWAYS_ON | {
     Section.MINDSET_SHIFT,
     Section.QUESTIONS_TO_ASK_YOURSELF,
 }
+
+
+def check_frequency(labels: Sequence[str], opt_out: str) -> Scale:
+    """The frequency scale with these words, five from least to most. Raises `BadInput` for a missing or double one."""
+    words = [" ".join(label.split()) for label in (*labels, opt_out)]
+    if len(words) != FREQUENCY.points + 1 or not all(words):
+        raise BadInput("Each of the five points needs a word, and so does the way out.")
+    if len({word.casefold() for word in words}) < len(words):
+        raise BadInput("Two points have the same word; raters could not tell them apart.")
+    if any(len(word) > LONGEST_LABEL for word in words):
+        raise BadInput(f"A point's word may have {LONGEST_LABEL} characters, so that it fits on a phone.")
+    return Scale(tuple(words[:-1]), words[-1])
+
+
+LONGEST_LABEL = 24
 
 
 def build(

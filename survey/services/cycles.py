@@ -1,10 +1,10 @@
-"""Cycles: drafted, opened, moved, closed, released."""
+"""Cycles: opened, moved, closed, released. Setting one up is in services/drafts."""
 
 from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,20 +13,17 @@ from sqlalchemy.orm import Session
 
 from survey.core import competencies, cycles, questionnaires, values
 from survey.core.competencies import Section
-from survey.core.cycles import Phase, Warning
+from survey.core.cycles import Phase
 from survey.core.errors import BadInput, NotFound
 from survey.core.letters import Kind
-from survey.core.questionnaires import Questionnaire
+from survey.core.questionnaires import Questionnaire, Scale
 from survey.core.relationships import Relationship
 from survey.store import invitations, outbox
-from survey.store.competencies import CompetencyPage
-from survey.store.cycles import Cycle, Review, ReviewPage
+from survey.store.cycles import Cycle, Review
 from survey.store.invitations import Invitation, InvitationToken
 from survey.store.keys import Keyring
 from survey.store.nominations import Nomination
 from survey.store.people import Person
-
-MANY_COLLEAGUES = 8
 
 
 @dataclass(frozen=True)
@@ -35,32 +32,6 @@ class Progress:
 
     invited: int
     answered: int
-
-
-def draft(
-    session: Session,
-    name: str,
-    *,
-    launcher_id: uuid.UUID,
-    minimum: int,
-    closes_at: datetime,
-    blocks: Iterable[Section] = questionnaires.ON_BY_DEFAULT,
-    now: datetime,
-) -> Cycle:
-    """A new cycle in draft. Raises `BadInput` for a missing name, a minimum that does not protect, or an early end."""
-    name = " ".join(name.split())
-    if not name:
-        raise BadInput("The round needs a name, as it will stand in the invitations.")
-    cycle = Cycle(
-        name=name,
-        launcher_id=launcher_id,
-        minimum=cycles.check_minimum(minimum),
-        closes_at=cycles.check_end(now, closes_at),
-        blocks=sorted(set(blocks) | questionnaires.ALWAYS_ON),
-    )
-    session.add(cycle)
-    session.flush()
-    return cycle
 
 
 def get(session: Session, cycle_id: uuid.UUID) -> Cycle:
@@ -91,45 +62,6 @@ def launched_by(session: Session, person_id: uuid.UUID) -> Sequence[Cycle]:
     ).all()
 
 
-def add_review(session: Session, cycle_id: uuid.UUID, subject_id: uuid.UUID, page_ids: Sequence[uuid.UUID]) -> Review:
-    """A review of this person on these pages, in a draft. Raises `BadInput` when the person is in the cycle already."""
-    cycle = get(session, cycle_id)
-    cycles.require(Phase(cycle.phase), Phase.DRAFT, Phase.NOMINATING)
-    subject = session.get(Person, subject_id)
-    if subject is None or not subject.is_active:
-        raise BadInput("This person is not known here.")
-    if session.scalar(select(Review.id).where(Review.cycle_id == cycle_id, Review.subject_id == subject_id)):
-        raise BadInput(f"{subject.name} is in this round already.")
-    pages = {page.id: page for page in session.scalars(select(CompetencyPage).where(CompetencyPage.id.in_(page_ids)))}
-    if not page_ids or any(page_id not in pages for page_id in page_ids):
-        raise BadInput("Choose at least one page that this person will be reviewed on.")
-    row = Review(
-        cycle=cycle,
-        subject=subject,
-        pages=[ReviewPage(position=position, page=pages[page_id]) for position, page_id in enumerate(page_ids, 1)],
-    )
-    session.add(row)
-    session.flush()
-    return row
-
-
-def remove_review(session: Session, review_id: uuid.UUID) -> None:
-    """Takes a person out of a draft."""
-    row = review(session, review_id)
-    cycles.require(Phase(row.cycle.phase), Phase.DRAFT, Phase.NOMINATING)
-    session.execute(delete(Nomination).where(Nomination.review_id == review_id))
-    session.delete(row)
-    session.flush()
-
-
-def delete_draft(session: Session, cycle_id: uuid.UUID) -> None:
-    """Deletes a cycle that nobody has been asked about."""
-    cycle = get(session, cycle_id)
-    cycles.require(Phase(cycle.phase), Phase.DRAFT, Phase.NOMINATING)
-    session.delete(cycle)
-    session.flush()
-
-
 def questionnaire(row: Review) -> Questionnaire:
     """What is asked in a review: frozen at launch, and before that as the pages and blocks have it now."""
     if row.questionnaire is not None:
@@ -145,32 +77,13 @@ def questionnaire(row: Review) -> Questionnaire:
             for entry in row.pages
         ],
         blocks=[Section(block) for block in row.cycle.blocks],
+        frequency=frequency(row.cycle),
     )
 
 
-def warnings(session: Session, cycle_id: uuid.UUID) -> list[Warning]:
-    """What will go wrong if the cycle is opened as it is, with the remedy."""
-    cycle = get(session, cycle_id)
-    weak = cycles.weak_minimum(cycle.minimum)
-    found = [weak] if weak else []
-    chosen: dict[uuid.UUID, Counter[Relationship]] = {}
-    load: Counter[str] = Counter()
-    for review_id, kind, name in session.execute(
-        select(Nomination.review_id, Nomination.relationship, Person.name)
-        .join(Review, Review.id == Nomination.review_id)
-        .join(Person, Person.id == Nomination.rater_id)
-        .where(Review.cycle_id == cycle_id)
-    ):
-        chosen.setdefault(review_id, Counter())[Relationship(kind)] += 1
-        load[name] += 1
-    for row in cycle.reviews:
-        found += cycles.warnings(row.subject.name, dict(chosen.get(row.id, {})), cycle.minimum)
-    found += [
-        Warning(f"{name} is asked about {count} colleagues.", "Ask somebody else about some of them.")
-        for name, count in sorted(load.items())
-        if count > MANY_COLLEAGUES
-    ]
-    return found
+def frequency(cycle: Cycle) -> Scale:
+    """The words of this cycle's frequency scale."""
+    return Scale(tuple(cycle.labels[:-1]), cycle.labels[-1]) if cycle.labels else questionnaires.FREQUENCY
 
 
 def open_(session: Session, cycle_id: uuid.UUID, keyring: Keyring, *, now: datetime) -> None:

@@ -6,17 +6,22 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from survey.core.cycles import Phase
+from survey.core.nominations import Choice
 from survey.store.base import Base, UtcDateTime, random_key
 from survey.store.competencies import CompetencyPage
 from survey.store.people import Person
 
 
 class Cycle(Base):
-    """A round of reviews. `public_key` seals its envelopes; the private one lies outside the database."""
+    """A round of reviews. `public_key` seals its envelopes; the private one lies outside the database.
+
+    `opens_at` is the plan until it opens, and then when it did. `labels` are the words of the frequency scale, where
+    they were changed, the opt-out last; `reminders` the slots that were left on, None for all.
+    """
 
     __tablename__ = "cycle"
     __table_args__ = (
@@ -40,13 +45,21 @@ class Cycle(Base):
     closes_at: Mapped[datetime] = mapped_column(UtcDateTime)
     public_key: Mapped[bytes | None]
     is_key_destroyed: Mapped[bool] = mapped_column(default=False)
+    labels: Mapped[list[str] | None]
+    greeting: Mapped[str] = mapped_column(default="", server_default="")
+    reminders: Mapped[list[str] | None]
+    is_scheduled: Mapped[bool] = mapped_column(default=False, server_default=false())
+    is_cancelled: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     launcher: Mapped[Person] = relationship()
     reviews: Mapped[list[Review]] = relationship(back_populates="cycle", cascade="all, delete-orphan")
 
 
 class Review(Base):
-    """One person under review in a cycle. The questionnaire and the numbers invited are frozen at launch."""
+    """One person under review in a cycle. The questionnaire and the numbers invited are frozen at launch.
+
+    `choice` says how far the choice of raters is (survey.core.nominations.Choice).
+    """
 
     __tablename__ = "review"
     __table_args__ = (UniqueConstraint("cycle_id", "subject_id"),)
@@ -57,6 +70,7 @@ class Review(Base):
     questionnaire: Mapped[dict[str, Any] | None]
     invited: Mapped[dict[str, Any] | None]
     is_tallied: Mapped[bool] = mapped_column(default=False)
+    choice: Mapped[str] = mapped_column(default=Choice.OPEN, server_default="open")
 
     cycle: Mapped[Cycle] = relationship(back_populates="reviews")
     subject: Mapped[Person] = relationship()

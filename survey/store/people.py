@@ -17,7 +17,8 @@ class Person(Base):
     """A person who can be asked, reviewed, or sign in. One address is one person.
 
     `time_zone` is an IANA name, None for that of the installation; `language` a tag such as "en". Of an erased person
-    only the row is left, so that counts stay right: no name, no address.
+    only the row is left, so that counts stay right: no name, no address. An external person works elsewhere: they can
+    be asked, and neither sign in nor be reviewed.
     """
 
     __tablename__ = "person"
@@ -38,6 +39,7 @@ class Person(Base):
     time_zone: Mapped[str | None]
     language: Mapped[str] = mapped_column(default="en", server_default="en")
     is_erased: Mapped[bool] = mapped_column(default=False, server_default=false())
+    is_external: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class SignInLink(Base):

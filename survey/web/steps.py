@@ -16,7 +16,7 @@ from survey.core import cycles as rules
 from survey.core.access import Action
 from survey.core.cycles import Warning
 from survey.core.errors import BadInput
-from survey.services import cycles, nominations
+from survey.services import cycles, drafts, nominations
 
 pages = Blueprint("steps", __name__, url_prefix="/rounds")
 
@@ -38,7 +38,7 @@ def remove_review(cycle_id: uuid.UUID, review_id: uuid.UUID) -> ResponseReturnVa
         context.runnable(session, review.cycle_id)
         name = review.subject.name
         if form.validate_on_submit():
-            cycles.remove_review(session, review_id)
+            drafts.remove_review(session, review_id)
             flash(f"{name} is not in this round any more.", "done")
             return _back(cycle_id)
     return _confirm(
@@ -65,7 +65,7 @@ def open_(cycle_id: uuid.UUID) -> ResponseReturnValue:
     with context.reading() as session:
         row = context.runnable(session, cycle_id)
         load = nominations.load(session, cycle_id)
-        warnings = cycles.warnings(session, cycle_id)
+        warnings = drafts.warnings(session, cycle_id)
         name = row.name
     lines = [
         f"{len(load)} people are asked, each with one mail.",
@@ -149,7 +149,7 @@ def delete(cycle_id: uuid.UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         with context.transaction() as session:
             context.runnable(session, cycle_id)
-            cycles.delete_draft(session, cycle_id)
+            drafts.discard(session, cycle_id)
         flash("The draft is gone.", "done")
         return redirect(url_for("cycles.index"), 303)
     with context.reading() as session:

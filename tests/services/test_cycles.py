@@ -12,7 +12,7 @@ from survey import context
 from survey.core.cycles import Phase
 from survey.core.errors import BadInput, IllegalStep, KeyMissing, LinkClosed
 from survey.core.relationships import Relationship
-from survey.services import cycles, nominations, tally
+from survey.services import cycles, drafts, nominations, tally
 from survey.store.cycles import Cycle, Review
 from survey.store.envelopes import Draft, Envelope
 from survey.store.invitations import Invitation, InvitationToken
@@ -194,7 +194,7 @@ def test_a_review_that_nobody_answers_still_gets_its_report(company):
 def test_warnings_name_groups_that_can_never_be_shown(company):
     cycle_id, _ = company.draft(company.usual_raters(peers=3), k=3)
     with context.reading() as session:
-        messages = [warning.message for warning in cycles.warnings(session, cycle_id)]
+        messages = [warning.message for warning in drafts.warnings(session, cycle_id)]
     assert any("2 direct reports invited" in message for message in messages)
     assert any("k = 3 gives weak protection" in message for message in messages)
     assert any("exactly 3 peers" in message for message in messages)

@@ -7,7 +7,7 @@ import re
 from sqlalchemy import select
 
 from survey import context
-from survey.services import cycles, nominations
+from survey.services import cycles, drafts, nominations
 from survey.store.outbox import Mail
 from survey.store.people import Person
 from tasks import outbox
@@ -28,7 +28,7 @@ def test_every_rater_gets_one_invitation_with_a_link_that_works(company, mailbox
 def test_a_rater_of_several_colleagues_gets_one_mail_that_names_them(company, mailbox):
     cycle_id, _ = company.draft()
     with context.transaction() as session:
-        review = cycles.add_review(session, cycle_id, company.ids["ben"], [company.page_id])
+        review = drafts.add_review(session, cycle_id, company.ids["ben"], [company.page_id])
         nominations.choose(session, review.id, nominations.suggest(session, review.subject))
         cycles.open_(session, cycle_id, context.installation().keyring, now=context.now())
     outbox.sweep()

@@ -76,7 +76,12 @@ def test_a_manager_runs_only_the_rounds_that_they_launched(company):
         person = session.get(type(company.person("ana")), company.ids["ana"])
         person.role = Role.MANAGER
     for path in (
-        f"/rounds/{cycle_id}",
+        f"/rounds/{cycle_id}/setup",
+        f"/rounds/{cycle_id}/setup/people",
+        f"/rounds/{cycle_id}/setup/raters",
+        f"/rounds/{cycle_id}/setup/questions",
+        f"/rounds/{cycle_id}/setup/dates",
+        f"/rounds/{cycle_id}/setup/words",
         f"/rounds/{cycle_id}/open",
         f"/rounds/{cycle_id}/delete",
         f"/reviews/{review_id}/raters",

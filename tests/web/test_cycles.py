@@ -10,39 +10,50 @@ from survey.services import cycles, nominations
 from tests.company import csrf
 
 
-def test_a_manager_makes_a_round_from_a_page_and_opens_it(company, clock, rung):
+def test_a_manager_sets_a_round_up_page_by_page_and_opens_it(company, clock, rung):
     client = company.sign_in("marta")
     page = client.get("/rounds/new")
-    made = client.post(
-        "/rounds/new",
-        data={
-            "csrf_token": csrf(page.text),
-            "name": "Autumn <round>",
-            "closes_on": (clock() + timedelta(days=14)).date().isoformat(),
-            "minimum": "4",
-            "blocks": ["key_behaviors"],
-        },
-    )
+    made = client.post("/rounds/new", data={"csrf_token": csrf(page.text), "name": "Autumn <round>"})
     assert made.status_code == 303, made.text
-    page = client.get(made.location)
-    assert "Autumn &lt;round&gt;" in page.text
-    added = client.post(
-        f"{made.location}/reviews",
-        data={"csrf_token": csrf(page.text), "subject": company.ids["sam"], "page_ids": [company.page_id]},
+    people = client.get(made.location)
+    assert "Autumn &lt;round&gt;" in people.text
+    competency = re.search(r'name="competencies"[^>]*value="([^"]+)"', people.text).group(1)
+    send = {"csrf_token": csrf(people.text), "subjects": [company.ids["sam"]], "competencies": [competency]}
+    assert "Sam Rivera" in client.post(made.location, data=send, follow_redirects=True).text  # has no level
+    added = client.post(made.location, data=send | {"level": "3"}, follow_redirects=True)
+    assert "1 person is in" in added.text
+    assert "Product Stability, level 3" in added.text
+    round_ = made.location.removesuffix("/setup/people")
+
+    raters = client.get(f"{round_}/setup/raters")
+    assert "8 peers, 2 direct reports" in raters.text
+    onward = client.post(f"{round_}/setup/raters", data={"csrf_token": csrf(raters.text), "minimum": "5"})
+    assert onward.location == f"{round_}/setup/questions"
+    questions = client.get(onward.location)
+    labels = {"label_1": "Hardly", "label_2": "Rarely", "label_3": "At times", "label_4": "Often", "label_5": "Always"}
+    onward = client.post(
+        onward.location,
+        data={"csrf_token": csrf(questions.text), "blocks": ["key_behaviors"], "opt_out": "Cannot say", **labels},
     )
-    assert added.status_code == 303
-    raters = client.get(added.location)
-    assert "Sam Rivera answers a self-assessment" in raters.text
-    assert raters.text.count(" selected") >= 11  # the manager, eight peers, two direct reports
-    chosen = {f"rater-{company.ids[name]}": "peer" for name in ("ana", "ben", "chloe", "dev", "ewa")}
-    saved = client.post(added.location, data={"csrf_token": csrf(raters.text), "self": "1", **chosen})
-    assert saved.status_code == 303
-    ready = client.get(f"{made.location}/open")
-    assert "6 people are asked, each with one mail." in ready.text
-    opened = client.post(f"{made.location}/open", data={"csrf_token": csrf(ready.text)})
+    assert onward.location == f"{round_}/setup/dates"
+    last = (clock() + timedelta(days=21)).date()
+    onward = client.post(
+        onward.location,
+        data={"csrf_token": csrf(questions.text), "closes_on": last.isoformat(), "reminders": ["one-day"]},
+    )
+    assert onward.location == f"{round_}/setup/words"
+    words = {"csrf_token": csrf(questions.text), "greeting": "Dear {name}, {round} is on <b>."}
+    assert client.post(onward.location, data=words).location == f"{round_}/setup"
+
+    overview = client.get(round_, follow_redirects=True)
+    assert "12 people are asked, each with one mail. No figure rests on fewer than 5." in overview.text
+    review = re.search(r"/reviews/([0-9a-f-]{36})/preview", overview.text).group(1)
+    assert "Hardly" in client.get(f"{round_}/reviews/{review}/preview").text
+    ready = client.get(f"{round_}/open")
+    opened = client.post(f"{round_}/open", data={"csrf_token": csrf(ready.text)})
     assert opened.status_code == 303
     assert "tasks.outbox.sweep" in rung.tasks
-    assert "0 of 6 answered" in client.get(made.location).text
+    assert "0 of 12 answered" in client.get(round_).text
 
 
 def test_the_preview_is_the_raters_page_and_cannot_be_sent(company):
@@ -90,7 +101,7 @@ def test_a_draft_is_taken_apart_after_a_question(company):
     client = company.sign_in("marta")
     page = client.get(f"/rounds/{cycle_id}/reviews/{review_id}/remove")
     client.post(f"/rounds/{cycle_id}/reviews/{review_id}/remove", data={"csrf_token": csrf(page.text)})
-    assert "Nobody yet" in client.get(f"/rounds/{cycle_id}").text
+    assert "Nobody yet" in client.get(f"/rounds/{cycle_id}/setup").text
     page = client.get(f"/rounds/{cycle_id}/delete")
     client.post(f"/rounds/{cycle_id}/delete", data={"csrf_token": csrf(page.text)})
     assert client.get(f"/rounds/{cycle_id}").status_code == 404
