@@ -1,11 +1,11 @@
-"""Rounds whose end has come are closed."""
+"""Rounds whose day has come are opened, choices that nobody touched are approved, and rounds that end are closed."""
 
 from __future__ import annotations
 
 from celery import shared_task
 
 from survey import context
-from survey.services import cycles
+from survey.services import cycles, nominations
 
 
 @shared_task(name="tasks.cycles.close_due")
@@ -16,3 +16,16 @@ def close_due() -> int:
     if closed:
         context.wake("tasks.tally.sweep")
     return len(closed)
+
+
+@shared_task(name="tasks.cycles.open_due")
+def open_due() -> int:
+    """Approves what silence approves, and opens what is due; the value is how many rounds were opened."""
+    now = context.now()
+    with context.transaction() as session:
+        nominations.approve_silent(session, now=now)
+    with context.transaction() as session:
+        opened = cycles.open_due(session, context.installation().keyring, now=now)
+    if opened:
+        context.wake("tasks.outbox.sweep")
+    return len(opened)

@@ -5,5 +5,6 @@ from __future__ import annotations
 SCHEDULE = {
     "mail": {"task": "tasks.outbox.sweep", "schedule": 15.0, "options": {"expires": 15}},
     "ends": {"task": "tasks.cycles.close_due", "schedule": 30.0, "options": {"expires": 30}},
+    "beginnings": {"task": "tasks.cycles.open_due", "schedule": 60.0, "options": {"expires": 60}},
     "tally": {"task": "tasks.tally.sweep", "schedule": 30.0, "options": {"expires": 30}},
 }

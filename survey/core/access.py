@@ -40,6 +40,7 @@ class Action(StrEnum):
     LIST_CYCLES = "list cycles"
     MAKE_CYCLES = "make cycles"
     RUN_CYCLE = "run a cycle"
+    CHOOSE_RATERS = "choose raters"
     READ_REPORT = "read a report"
 
 
@@ -63,6 +64,12 @@ _ALLOWED: dict[Action, dict[Role, frozenset[Standing]]] = {
     Action.RUN_CYCLE: {
         Role.PEOPLE_OPERATIONS: frozenset({Standing.ANYONE}),
         Role.MANAGER: frozenset({Standing.LAUNCHED}),
+    },
+    # Whose review it is proposes; their managers and whoever launched the round approve.
+    Action.CHOOSE_RATERS: {
+        Role.PEOPLE_OPERATIONS: frozenset({Standing.ANYONE}),
+        Role.MANAGER: frozenset({Standing.OWN, Standing.MANAGES, Standing.LAUNCHED}),
+        Role.ENGINEER: frozenset({Standing.OWN, Standing.MANAGES}),
     },
     # People operations runs rounds and reads no one's report but their own.
     Action.READ_REPORT: {role: frozenset({Standing.OWN, Standing.MANAGES}) for role in Role},

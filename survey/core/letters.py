@@ -17,6 +17,9 @@ class Kind(StrEnum):
     INVITATION = "invitation"
     REMINDER = "reminder"
     REPORT = "report"
+    NOMINATION = "nomination"
+    APPROVAL = "approval"
+    NOT_OPENED = "not_opened"
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,9 @@ class Letter:
     k: int = 0
     colleagues: tuple[Colleague, ...] = ()
     review_id: uuid.UUID | None = None
+    cycle_id: uuid.UUID | None = None
+    subjects: tuple[str, ...] = ()
+    greeting: str = ""
 
     @property
     def secrecy(self) -> str:
@@ -78,4 +84,10 @@ class Letter:
             return f"/sign-in/{self.token}"
         if self.kind is Kind.REPORT:
             return f"/reports/{self.review_id}"
+        if self.kind is Kind.NOMINATION:
+            return f"/reviews/{self.review_id}/raters"
+        if self.kind is Kind.APPROVAL:
+            return "/nominations"
+        if self.kind is Kind.NOT_OPENED:
+            return f"/rounds/{self.cycle_id}"
         return f"/r/{self.token}"

@@ -132,6 +132,35 @@ def open_(session: Session, cycle_id: uuid.UUID, keyring: Keyring, *, now: datet
     )
 
 
+def open_due(session: Session, keyring: Keyring, *, now: datetime) -> list[uuid.UUID]:
+    """Opens every cycle whose day has come; the value names them.
+
+    One that cannot be opened stays a draft, and its launcher gets a mail.
+    """
+    due = session.scalars(
+        select(Cycle).where(Cycle.phase.in_((Phase.DRAFT, Phase.NOMINATING)), Cycle.is_scheduled, Cycle.opens_at <= now)
+    ).all()
+    opened = []
+    for cycle in due:
+        try:
+            with session.begin_nested():
+                open_(session, cycle.id, keyring, now=now)
+        except BadInput:
+            cycle.is_scheduled = False
+            session.add(
+                outbox.Mail(
+                    kind=Kind.NOT_OPENED,
+                    person_id=cycle.launcher_id,
+                    reference=cycle.id,
+                    slot=f"{now:%Y-%m-%d}",
+                    due_at=now,
+                )
+            )
+        else:
+            opened.append(cycle.id)
+    return opened
+
+
 def move_end(session: Session, cycle_id: uuid.UUID, closes_at: datetime, *, now: datetime) -> None:
     """Another end for a draft or an open cycle; reminders that have not gone out move with it."""
     cycle = _locked(session, cycle_id)

@@ -15,6 +15,7 @@ from survey.core import cycles, greetings, questionnaires
 from survey.core.competencies import Section
 from survey.core.cycles import Phase, Warning
 from survey.core.errors import BadInput, NotFound
+from survey.core.nominations import Choice
 from survey.core.relationships import Relationship
 from survey.store.competencies import Competency, CompetencyPage
 from survey.store.cycles import Cycle, Review, ReviewPage
@@ -41,7 +42,7 @@ class Line:
     team: str
     pages: tuple[str, ...]
     raters: Mapping[Relationship, int]
-    choice: str
+    choice: Choice
 
 
 def make(
@@ -249,7 +250,7 @@ def lines(session: Session, cycle_id: uuid.UUID) -> list[Line]:
         .order_by(Person.name, Person.address)
     )
     return [
-        Line(review_id, name, team, tuple(titles.get(review_id, ())), dict(chosen.get(review_id, {})), choice)
+        Line(review_id, name, team, tuple(titles.get(review_id, ())), dict(chosen.get(review_id, {})), Choice(choice))
         for review_id, name, team, choice in rows
     ]
 

@@ -1,20 +1,55 @@
-"""Choosing who is asked about whom, while a cycle is a draft."""
+"""Choosing who is asked about whom: by the launcher, or proposed by the engineer and approved by the manager."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.utils import getaddresses
 
-from sqlalchemy import delete, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, delete, exists, func, or_, select
+from sqlalchemy.orm import Session, aliased
 
 from survey.core import cycles, nominations
+from survey.core import people as rules
+from survey.core.access import Standing
 from survey.core.cycles import Phase
-from survey.core.errors import BadInput, NotFound
+from survey.core.errors import BadInput, IllegalStep, NotFound
+from survey.core.letters import Kind
+from survey.core.nominations import Choice
 from survey.core.relationships import Relationship
-from survey.store.cycles import Review
+from survey.store import outbox
+from survey.store.cycles import Cycle, Review
 from survey.store.nominations import Nomination
-from survey.store.people import Person
+from survey.store.people import Person, by_address, reports_to
+
+LAST_WORD = timedelta(days=2)
+"""So long before silence counts as approval, managers are told what still waits for them."""
+
+FOUND_AT_MOST = 20
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Somebody who can be asked, as the page of a choice shows them. `why` says why they are suggested."""
+
+    id: uuid.UUID
+    name: str
+    team: str
+    is_external: bool
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A choice that waits for somebody."""
+
+    review_id: uuid.UUID
+    subject: str
+    cycle: str
+    choice: Choice
+    until: datetime
 
 
 def suggest(session: Session, subject: Person) -> dict[uuid.UUID, Relationship]:
@@ -30,14 +65,55 @@ def suggest(session: Session, subject: Person) -> dict[uuid.UUID, Relationship]:
     return raters | dict.fromkeys(reporting, Relationship.DIRECT_REPORT)
 
 
+def candidates(
+    session: Session, review_id: uuid.UUID, chosen: Mapping[uuid.UUID, Relationship], *, search: str = ""
+) -> list[Candidate]:
+    """Who is offered on the page of a choice: those chosen, suggested, or found by a part of the name; by name.
+
+    Suggested are those around the subject in the organisation chart, and whoever was chosen in an earlier cycle.
+    """
+    review = _review(session, review_id)
+    chart = suggest(session, review.subject)
+    earlier = set(
+        session.scalars(
+            select(Nomination.rater_id)
+            .join(Review, Review.id == Nomination.review_id)
+            .where(Review.subject_id == review.subject_id, Review.id != review_id)
+        )
+    )
+    wanted: ColumnElement[bool] = Person.id.in_({*chart, *earlier, *chosen})
+    if search:
+        pattern = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        found = session.scalars(
+            select(Person.id)
+            .where(Person.name.ilike(f"%{pattern}%", escape="\\"), Person.is_active, Person.is_external.is_(False))
+            .order_by(Person.name)
+            .limit(FOUND_AT_MOST)
+        ).all()
+        wanted = or_(wanted, Person.id.in_(found))
+    rows = session.scalars(
+        select(Person)
+        .where(wanted, Person.is_active, Person.id != review.subject_id)
+        .order_by(Person.name, Person.address)
+    )
+    return [
+        Candidate(
+            row.id,
+            row.name,
+            row.team,
+            row.is_external,
+            "works beside or below" if row.id in chart else "chosen before" if row.id in earlier else "",
+        )
+        for row in rows
+    ]
+
+
 def choose(session: Session, review_id: uuid.UUID, raters: Mapping[uuid.UUID, Relationship]) -> None:
     """Exactly these raters for the review, in place of those chosen before.
 
     Raises `NotFound`, `IllegalStep` after launch, and `BadInput` for raters that cannot be asked.
     """
-    review = session.get(Review, review_id)
-    if review is None:
-        raise NotFound("There is no such review.")
+    review = _review(session, review_id)
     cycles.require(Phase(review.cycle.phase), Phase.DRAFT, Phase.NOMINATING)
     nominations.check(str(review.subject_id), {str(rater): kind for rater, kind in raters.items()})
     known = set(session.scalars(select(Person.id).where(Person.id.in_(raters.keys()), Person.is_active)))
@@ -50,6 +126,143 @@ def choose(session: Session, review_id: uuid.UUID, raters: Mapping[uuid.UUID, Re
     session.flush()
 
 
+def propose(
+    session: Session,
+    review_id: uuid.UUID,
+    raters: Mapping[uuid.UUID, Relationship],
+    *,
+    addresses: str = "",
+    now: datetime,
+) -> None:
+    """The subject's own proposal: peers, direct reports and others; `addresses` are people of other companies.
+
+    Self and manager stay as they are: nobody chooses who answers as their manager. Raises `IllegalStep` unless the
+    cycle is choosing raters and nobody has approved yet.
+    """
+    review = _review(session, review_id)
+    _require_nominating(review)
+    if review.choice == Choice.APPROVED:
+        raise IllegalStep("Your raters have been approved. Ask your manager if somebody is missing.")
+    kept = {rater: kind for rater, kind in of(session, review_id).items() if not kind.is_anonymous}
+    anonymous = {rater: kind for rater, kind in raters.items() if kind.is_anonymous and rater not in kept}
+    externals = dict.fromkeys(invite_external(session, addresses), Relationship.OTHER)
+    choose(session, review_id, externals | anonymous | kept)
+    review.choice = Choice.PROPOSED
+    if review.subject.manager_id is not None:
+        _tell_manager(session, review.subject.manager_id, review.cycle_id, "first", now)
+
+
+def approve(
+    session: Session, review_id: uuid.UUID, raters: Mapping[uuid.UUID, Relationship], *, addresses: str = ""
+) -> None:
+    """The choice as the manager or the launcher wants it. In a draft it is simply kept."""
+    review = _review(session, review_id)
+    externals = dict.fromkeys(invite_external(session, addresses), Relationship.OTHER)
+    choose(session, review_id, externals | dict(raters))
+    if review.cycle.phase == Phase.NOMINATING:
+        review.choice = Choice.APPROVED
+
+
+def invite_external(session: Session, addresses: str) -> list[uuid.UUID]:
+    """The people at these addresses, one or several a line, made if they are not known.
+
+    Raises `BadInput` for what is no address, and names it; nobody was made then.
+    """
+    pairs = [pair for line in addresses.splitlines() for pair in getaddresses([line.replace(";", ",")]) if any(pair)]
+    checked = [(name, rules.check_address(address or name)) for name, address in pairs]
+    found = []
+    for name, address in checked:
+        person = by_address(session, address)
+        if person is None:
+            person = Person(name=" ".join(name.split()) or address, address=address, is_external=True)
+            session.add(person)
+            session.flush()
+        found.append(person.id)
+    return found
+
+
+def start(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> None:
+    """Has everybody under review propose their raters; the cycle then opens by itself on its day.
+
+    Raises `IllegalStep` unless it is a draft, and `BadInput` without people or a day of opening that leaves time.
+    """
+    cycle = session.scalar(select(Cycle).where(Cycle.id == cycle_id).with_for_update(of=Cycle))
+    if cycle is None:
+        raise NotFound("There is no such round.")
+    phase = cycles.step(Phase(cycle.phase), Phase.NOMINATING)
+    if not cycle.reviews:
+        raise BadInput("Nobody is under review in this round yet.")
+    if cycle.opens_at is None or nominations.approves_itself_at(cycle.opens_at) < now + timedelta(days=1):
+        raise BadInput("Choose a day of opening at least four days ahead, so that people have time to propose.")
+    cycle.phase, cycle.is_scheduled = phase, True
+    silence = nominations.approves_itself_at(cycle.opens_at)
+    for review in cycle.reviews:
+        session.add(
+            outbox.Mail(kind=Kind.NOMINATION, person_id=review.subject_id, reference=review.id, slot="", due_at=now)
+        )
+    for manager_id in {review.subject.manager_id for review in cycle.reviews if review.subject.manager_id}:
+        _tell_manager(session, manager_id, cycle_id, "last", max(now, silence - LAST_WORD))
+
+
+def approve_silent(session: Session, *, now: datetime) -> int:
+    """Takes every choice as approved that nobody touched in time; the value is how many.
+
+    Raters at addresses of other companies are left out then: they need somebody's word.
+    """
+    due = session.scalars(
+        select(Review)
+        .join(Cycle)
+        .where(
+            Cycle.phase == Phase.NOMINATING,
+            Cycle.opens_at <= now + nominations.SILENCE,
+            Review.choice != Choice.APPROVED,
+        )
+    ).all()
+    outside = select(Person.id).where(Person.is_external)
+    for review in due:
+        session.execute(delete(Nomination).where(Nomination.review_id == review.id, Nomination.rater_id.in_(outside)))
+        review.choice = Choice.APPROVED
+    session.flush()
+    return len(due)
+
+
+def standing(session: Session, review_id: uuid.UUID, person_id: uuid.UUID) -> frozenset[Standing]:
+    """How this person stands to the choice of a review's raters."""
+    review = _review(session, review_id)
+    found = set()
+    if review.subject_id == person_id:
+        found.add(Standing.OWN)
+    if review.cycle.launcher_id == person_id:
+        found.add(Standing.LAUNCHED)
+    if reports_to(session, review.subject_id, person_id):
+        found.add(Standing.MANAGES)
+    return frozenset(found)
+
+
+def waiting_for(session: Session, person_id: uuid.UUID) -> tuple[list[Waiting], list[Waiting]]:
+    """The choices that this person may make for themselves, and those of their own reports that they may approve."""
+    subject = aliased(Person)
+    rows = session.execute(
+        select(Review.id, subject.id, subject.name, Cycle.name, Review.choice, Cycle.opens_at)
+        .join(Cycle, Cycle.id == Review.cycle_id)
+        .join(subject, subject.id == Review.subject_id)
+        .where(
+            Cycle.phase == Phase.NOMINATING,
+            or_(subject.id == person_id, subject.manager_id == person_id),
+        )
+        .order_by(Cycle.opens_at, subject.name)
+    )
+    lines = [
+        (subject_id, Waiting(review_id, name, cycle, Choice(choice), nominations.approves_itself_at(opens_at)))
+        for review_id, subject_id, name, cycle, choice, opens_at in rows
+        if opens_at is not None
+    ]
+    return (
+        [line for subject_id, line in lines if subject_id == person_id],
+        [line for subject_id, line in lines if subject_id != person_id],
+    )
+
+
 def of(session: Session, review_id: uuid.UUID) -> dict[uuid.UUID, Relationship]:
     """The raters chosen for a review so far."""
     rows = session.execute(
@@ -58,12 +271,34 @@ def of(session: Session, review_id: uuid.UUID) -> dict[uuid.UUID, Relationship]:
     return {rater: Relationship(kind) for rater, kind in rows}
 
 
-def load(session: Session, cycle_id: uuid.UUID) -> dict[uuid.UUID, int]:
-    """About how many people each rater of this cycle is asked."""
-    rows = session.execute(
+def load(session: Session, cycle_id: uuid.UUID, raters: Iterable[uuid.UUID] | None = None) -> dict[uuid.UUID, int]:
+    """About how many people each rater of this cycle is asked; of these raters only, if some are named."""
+    rows = (
         select(Nomination.rater_id, func.count())
         .join(Review, Review.id == Nomination.review_id)
         .where(Review.cycle_id == cycle_id)
         .group_by(Nomination.rater_id)
     )
-    return dict(rows.all())
+    if raters is not None:
+        rows = rows.where(Nomination.rater_id.in_(list(raters)))
+    return dict(session.execute(rows).all())
+
+
+def _review(session: Session, review_id: uuid.UUID) -> Review:
+    row = session.get(Review, review_id)
+    if row is None:
+        raise NotFound("There is no such review.")
+    return row
+
+
+def _require_nominating(row: Review) -> None:
+    if row.cycle.phase != Phase.NOMINATING:
+        raise IllegalStep("Raters are not being chosen in this round now.")
+
+
+def _tell_manager(session: Session, manager_id: uuid.UUID, cycle_id: uuid.UUID, slot: str, due_at: datetime) -> None:
+    """One mail of each kind to a manager, whoever else proposes."""
+    mail = outbox.Mail
+    same = (mail.kind == Kind.APPROVAL, mail.person_id == manager_id, mail.reference == cycle_id, mail.slot == slot)
+    if not session.scalar(select(exists().where(*same))):
+        session.add(mail(kind=Kind.APPROVAL, person_id=manager_id, reference=cycle_id, slot=slot, due_at=due_at))

@@ -14,9 +14,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
-from survey.core import values
+from survey.core import nominations, values
 from survey.core.cycles import Phase
 from survey.core.letters import Colleague, Kind, Letter
+from survey.core.nominations import Choice
 from survey.core.questionnaires import Questionnaire
 from survey.core.relationships import Relationship
 from survey.store import invitations
@@ -156,6 +157,54 @@ def _report(session: Session, mail: Mail, person: Person, now: datetime) -> Lett
     )
 
 
+def _nomination(session: Session, mail: Mail, person: Person, now: datetime) -> Letter | None:
+    review = session.get(Review, mail.reference)
+    if review is None or review.cycle.phase != Phase.NOMINATING or review.choice != Choice.OPEN:
+        return None
+    assert review.cycle.opens_at is not None  # noqa: S101 - a cycle has a day of opening while raters are chosen
+    return Letter(
+        Kind.NOMINATION,
+        person.address,
+        person.name,
+        _message_id(mail),
+        cycle=review.cycle.name,
+        closes_at=nominations.approves_itself_at(review.cycle.opens_at),
+        review_id=review.id,
+    )
+
+
+def _approval(session: Session, mail: Mail, person: Person, now: datetime) -> Letter | None:
+    """What waits for a manager: the first proposal, and in the end everything that nobody has approved."""
+    cycle = session.get(Cycle, mail.reference)
+    if cycle is None or cycle.phase != Phase.NOMINATING or cycle.opens_at is None:
+        return None
+    states = [Choice.PROPOSED] if mail.slot == "first" else [Choice.PROPOSED, Choice.OPEN]
+    names = session.scalars(
+        select(Person.name)
+        .join(Review, Review.subject_id == Person.id)
+        .where(Review.cycle_id == cycle.id, Person.manager_id == person.id, Review.choice.in_(states))
+        .order_by(Person.name)
+    ).all()
+    if not names:
+        return None
+    return Letter(
+        Kind.APPROVAL,
+        person.address,
+        person.name,
+        _message_id(mail),
+        cycle=cycle.name,
+        closes_at=nominations.approves_itself_at(cycle.opens_at),
+        subjects=tuple(names),
+    )
+
+
+def _not_opened(session: Session, mail: Mail, person: Person, now: datetime) -> Letter | None:
+    cycle = session.get(Cycle, mail.reference)
+    if cycle is None or cycle.phase not in {Phase.DRAFT, Phase.NOMINATING}:
+        return None
+    return Letter(Kind.NOT_OPENED, person.address, person.name, _message_id(mail), cycle=cycle.name, cycle_id=cycle.id)
+
+
 def _message_id(mail: Mail) -> str:
     """The same for every attempt, so that a mailbox recognises a mail that came twice."""
     return mail.id.hex
@@ -166,4 +215,7 @@ _COMPOSERS = {
     Kind.INVITATION: _invitation,
     Kind.REMINDER: _invitation,
     Kind.REPORT: _report,
+    Kind.NOMINATION: _nomination,
+    Kind.APPROVAL: _approval,
+    Kind.NOT_OPENED: _not_opened,
 }

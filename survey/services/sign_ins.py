@@ -32,7 +32,7 @@ class Listed:
 def ask(session: Session, address: str, *, now: datetime) -> None:
     """A mailed link for whoever has this address. Silent when nobody does: the page must not tell."""
     person = by_address(session, address)
-    if person is None or not person.is_active:
+    if person is None or not person.is_active or person.is_external:
         return
     session.add(
         outbox.Mail(
@@ -76,7 +76,7 @@ def vouched(session: Session, address: str, *, browser: str = "", now: datetime)
     Raises `NotAllowed` when nobody active here has it.
     """
     person = by_address(session, address)
-    if person is None or not person.is_active:
+    if person is None or not person.is_active or person.is_external:
         raise NotAllowed("Your company account is fine, but nobody has entered you here yet. Ask people operations.")
     return _begin(session, person.id, browser, now)
 

@@ -1,4 +1,4 @@
-"""Choosing the raters of one review."""
+"""Choosing the raters of one review: as a launcher, for oneself, or for those who report to one."""
 
 from __future__ import annotations
 
@@ -7,62 +7,113 @@ import uuid
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
+from sqlalchemy.orm import Session
 
 from survey import context
 from survey.context import needs
-from survey.core.access import Action
+from survey.core import nominations as rules
+from survey.core.access import Action, Standing
 from survey.core.cycles import Phase, require
-from survey.core.errors import BadInput
+from survey.core.errors import BadInput, IllegalStep
+from survey.core.nominations import Choice
 from survey.core.relationships import Relationship
-from survey.services import cycles, nominations, people
+from survey.services import cycles, nominations
 
-pages = Blueprint("nominations", __name__, url_prefix="/reviews")
+pages = Blueprint("nominations", __name__)
 
 CHOICES = [(kind.value, kind.label.capitalize()) for kind in Relationship if kind is not Relationship.SELF]
+FOR_ONESELF = [(kind.value, kind.label.capitalize()) for kind in Relationship if kind.is_anonymous]
 
 
-@pages.route("/<uuid:review_id>/raters", methods=["GET", "POST"])
-@needs(Action.RUN_CYCLE)
+@pages.get("/nominations")
+@needs(Action.SEE_HOME)
+def index() -> ResponseReturnValue:
+    """The choices that wait for whoever is signed in: their own, and those of their reports."""
+    person = context.permit(Action.SEE_HOME)
+    with context.reading() as session:
+        own, team = nominations.waiting_for(session, person.id)
+    return render_template("nominations/index.html", own=own, team=team)
+
+
+@pages.route("/reviews/<uuid:review_id>/raters", methods=["GET", "POST"])
+@needs(Action.CHOOSE_RATERS)
 def choose(review_id: uuid.UUID) -> ResponseReturnValue:
-    """Everybody, each with a relationship or none."""
+    """Those suggested, chosen and found, each with a relationship or none."""
+    person = context.signed_in()
     form = FlaskForm()
-    problem = None
+    problem = ""
     with context.reading() as session:
         review = cycles.review(session, review_id)
-        context.runnable(session, review.cycle_id)
-        require(Phase(review.cycle.phase), Phase.DRAFT, Phase.NOMINATING)
-        everybody = people.everybody(session)
-        chosen = nominations.of(session, review_id)
-        load = nominations.load(session, review.cycle_id)
-        subject = review.subject
-    if form.is_submitted():
-        chosen = _chosen(subject.id)
+        phase = Phase(review.cycle.phase)
+        standing = nominations.standing(session, review_id, person.id)
+        context.permit(Action.CHOOSE_RATERS, *standing)
+        require(phase, Phase.DRAFT, Phase.NOMINATING)
+        is_own = Standing.OWN in standing and Standing.LAUNCHED not in standing
+        if phase is Phase.DRAFT and is_own:
+            raise IllegalStep("This round is being prepared. You get a mail when it is your turn to choose.")
+        subject, cycle = review.subject, review.cycle
+        chosen = _chosen(subject.id) if form.is_submitted() else nominations.of(session, review_id)
+        search = request.values.get("q", "").strip()[:80]
+        people = nominations.candidates(session, review_id, chosen, search=search)
+        load = nominations.load(session, cycle.id, [one.id for one in people])
+    is_search = request.form.get("action") == "find"
+    if form.is_submitted() and not is_search:
         try:
             if not form.validate():
                 raise BadInput("The page was open for too long. Please send it once more.")
             with context.transaction() as session:
-                nominations.choose(session, review_id, chosen)
+                _keep(session, review_id, chosen, is_own=is_own)
         except BadInput as error:
             problem = str(error)
         else:
-            flash(f"{len(chosen)} raters are chosen for {subject.name}.", "done")
-            return redirect(url_for("cycles.cycle", cycle_id=review.cycle_id), 303)
+            flash(_said(len(chosen), subject.name, phase, is_own=is_own), "done")
+            return redirect(_back(cycle.id, phase, standing), 303)
     return (
         render_template(
             "nominations/choose.html",
             form=form,
             subject=subject,
-            cycle_id=review.cycle_id,
-            review_id=review_id,
-            people=[one for one in everybody if one.id != subject.id],
+            cycle=cycle,
+            phase=phase,
+            choice=Choice(review.choice),
+            until=rules.approves_itself_at(cycle.opens_at) if cycle.opens_at else None,
+            people=people,
             chosen=chosen,
             load=load,
-            choices=CHOICES,
+            choices=FOR_ONESELF if is_own else CHOICES,
             has_self=subject.id in chosen,
+            is_own=is_own,
+            advice=rules.advice({str(rater): kind for rater, kind in chosen.items()}, cycle.minimum),
+            search=search,
+            addresses=request.form.get("addresses", ""),
+            back_href=_back(cycle.id, phase, standing),
             problem=problem,
         ),
         422 if problem else 200,
     )
+
+
+def _keep(session: Session, review_id: uuid.UUID, chosen: dict[uuid.UUID, Relationship], *, is_own: bool) -> None:
+    addresses = request.form.get("addresses", "")[:4_000]
+    if is_own:
+        nominations.propose(session, review_id, chosen, addresses=addresses, now=context.now())
+    else:
+        nominations.approve(session, review_id, chosen, addresses=addresses)
+
+
+def _said(count: int, name: str, phase: Phase, *, is_own: bool) -> str:
+    if is_own:
+        return "Thank you. Your manager looks at your proposal; until then you can change it."
+    if phase is Phase.NOMINATING:
+        return f"The raters of {name} are approved."
+    return f"{count} raters are chosen for {name}."
+
+
+def _back(cycle_id: uuid.UUID, phase: Phase, standing: frozenset[Standing]) -> str:
+    """Where whoever chose came from: the list of what waits for them, or the set-up of the round."""
+    if phase is Phase.NOMINATING and standing & {Standing.OWN, Standing.MANAGES}:
+        return url_for("nominations.index")
+    return url_for("drafts.raters", cycle_id=cycle_id)
 
 
 def _chosen(subject_id: uuid.UUID) -> dict[uuid.UUID, Relationship]:

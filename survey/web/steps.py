@@ -74,6 +74,51 @@ def open_(cycle_id: uuid.UUID) -> ResponseReturnValue:
     return _confirm(f"Open “{name}”?", lines, "Open and send invitations", cycle_id, form, warnings=warnings)
 
 
+@pages.route("/<uuid:cycle_id>/nominate", methods=["GET", "POST"])
+@needs(Action.RUN_CYCLE)
+def nominate(cycle_id: uuid.UUID) -> ResponseReturnValue:
+    """Has everybody under review propose their raters; the round then opens by itself."""
+    form = FlaskForm()
+    if form.validate_on_submit():
+        with context.transaction() as session:
+            context.runnable(session, cycle_id)
+            nominations.start(session, cycle_id, now=context.now())
+        context.wake("tasks.outbox.sweep")
+        flash("Everybody under review gets a mail. You see here how far they are.", "done")
+        return _back(cycle_id)
+    with context.reading() as session:
+        row = context.runnable(session, cycle_id)
+        subjects, opens_at = len(row.reviews), row.opens_at
+    lines = [
+        f"{subjects} people get a mail and propose who is asked about them; their managers approve or change it.",
+        "Whatever stands two days before the opening is taken as approved, and everybody is told so. The round then "
+        "opens by itself on its day.",
+    ]
+    if opens_at is None:
+        lines.append("This round has no day of opening yet: choose one under Dates first, at least four days ahead.")
+    return _confirm("Let people choose their raters?", lines, "Ask them", cycle_id, form)
+
+
+@pages.route("/<uuid:cycle_id>/schedule", methods=["GET", "POST"])
+@needs(Action.RUN_CYCLE)
+def schedule(cycle_id: uuid.UUID) -> ResponseReturnValue:
+    """Has the round open by itself, or takes that back."""
+    form = FlaskForm()
+    with context.transaction() as session:
+        row = context.runnable(session, cycle_id)
+        was_on, opens_at, name = row.is_scheduled, row.opens_at, row.name
+        if form.validate_on_submit():
+            drafts.schedule(session, cycle_id, is_on=not was_on)
+            flash("The round opens by hand." if was_on else "The round opens by itself on its day.", "done")
+            return _back(cycle_id)
+    day = f"{opens_at:%A} {opens_at.day} {opens_at:%B}" if opens_at else "a day that you choose under Dates"
+    if was_on:
+        lines = [f"“{name}” would have opened on {day}. It then waits until somebody opens it."]
+        return _confirm("Open this round by hand instead?", lines, "By hand", cycle_id, form)
+    lines = [f"“{name}” opens on {day}, and the invitations go out. Until then everything can still be changed."]
+    return _confirm("Have this round open by itself?", lines, "By itself", cycle_id, form)
+
+
 @pages.route("/<uuid:cycle_id>/end", methods=["GET", "POST"])
 @needs(Action.RUN_CYCLE)
 def move_end(cycle_id: uuid.UUID) -> ResponseReturnValue:
