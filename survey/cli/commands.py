@@ -24,7 +24,7 @@ from survey.core.cycles import Phase
 from survey.core.errors import BadPage, SurveyError
 from survey.core.reports import Figure, Report
 from survey.core.statistics import Interval
-from survey.services import competencies, cycles, people, reports
+from survey.services import competencies, cycles, participation, people, reports
 from survey.store import schema
 
 Make = Callable[[Mapping[str, str]], Flask]
@@ -190,11 +190,10 @@ def cycle_list(make: Make) -> None:
             print("There is no round yet.")
         for row in rows:
             print(f"{row.id}  {row.name}  ({Phase(row.phase).label}, last day {row.closes_at:%Y-%m-%d})")
-            progress = cycles.progress(session, row.id)
-            for review in sorted(row.reviews, key=lambda review: review.subject.name):
-                count = progress.get(review.id)
-                said = f"{count.answered} of {count.invited} answered" if count else "not opened"
-                print(f"    {review.id}  {review.subject.name}  {said}")
+            going = participation.of(session, row.id, now=context.now())
+            for review_id, subject, _ in cycles.listed(session, row.id):
+                said = f"{going[review_id].answered} of {going[review_id].invited} answered"
+                print(f"    {review_id}  {subject}  {said if going[review_id].invited else 'not opened'}")
 
 
 @survey.group()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, func, insert, select, update
@@ -14,24 +13,17 @@ from sqlalchemy.orm import Session
 from survey.core import competencies, cycles, questionnaires, values
 from survey.core.competencies import Section
 from survey.core.cycles import Phase
-from survey.core.errors import BadInput, NotFound
+from survey.core.errors import BadInput, IllegalStep, NotFound
 from survey.core.letters import Kind
 from survey.core.questionnaires import Questionnaire, Scale
 from survey.core.relationships import Relationship
+from survey.store import cycles as store
 from survey.store import invitations, outbox
 from survey.store.cycles import Cycle, Review
 from survey.store.invitations import Invitation, InvitationToken
 from survey.store.keys import Keyring
 from survey.store.nominations import Nomination
 from survey.store.people import Person
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How a review is going, in counts. Nothing finer exists for anybody."""
-
-    invited: int
-    answered: int
 
 
 def get(session: Session, cycle_id: uuid.UUID) -> Cycle:
@@ -203,6 +195,15 @@ def close(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> None:
     )
 
 
+def cancel(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> None:
+    """Ends an open cycle without a report: answers are deleted unopened, and the key with them, by the tally.
+
+    Raises `IllegalStep` unless it is open.
+    """
+    close(session, cycle_id, now=now)
+    get(session, cycle_id).is_cancelled = True
+
+
 def close_due(session: Session, *, now: datetime) -> list[uuid.UUID]:
     """Closes every open cycle whose end has come; the value names them."""
     due = session.scalars(select(Cycle.id).where(Cycle.phase == Phase.OPEN, Cycle.closes_at <= now)).all()
@@ -217,6 +218,8 @@ def release(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> None:
     Raises `IllegalStep` before everything is counted and the key is destroyed.
     """
     cycle = _locked(session, cycle_id)
+    if cycle.is_cancelled:
+        raise IllegalStep("This round was cancelled. Its answers were deleted unopened, so there are no reports.")
     to = cycles.step(Phase(cycle.phase), Phase.RELEASED)
     if not cycle.is_key_destroyed:
         raise BadInput("The key of this round is just being destroyed. Please try again in a minute.")
@@ -226,19 +229,32 @@ def release(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> None:
     )
 
 
-def progress(session: Session, cycle_id: uuid.UUID) -> dict[uuid.UUID, Progress]:
-    """Invited and answered per review: two counts, of all relationships together."""
+def subjects(session: Session, cycle_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, int]:
+    """How many people are under review, per cycle."""
     rows = session.execute(
-        select(
-            Review.id,
-            func.count(Invitation.id),
-            func.count(Invitation.id).filter(Invitation.state == invitations.State.DONE),
-        )
-        .join(Invitation, Invitation.review_id == Review.id)
-        .where(Review.cycle_id == cycle_id)
-        .group_by(Review.id)
+        select(Review.cycle_id, func.count()).where(Review.cycle_id.in_(list(cycle_ids))).group_by(Review.cycle_id)
     )
-    return {review_id: Progress(invited, answered) for review_id, invited, answered in rows}
+    return dict(rows.all())
+
+
+def listed(session: Session, cycle_id: uuid.UUID) -> list[tuple[uuid.UUID, str, tuple[str, ...]]]:
+    """The reviews of a cycle by the subject's name, each with the titles of its pages; in two queries."""
+    titles = store.titles(session, cycle_id)
+    rows = session.execute(
+        select(Review.id, Person.name)
+        .join(Person, Person.id == Review.subject_id)
+        .where(Review.cycle_id == cycle_id)
+        .order_by(Person.name, Person.address)
+    )
+    return [(review_id, name, titles.get(review_id, ())) for review_id, name in rows]
+
+
+def counted(session: Session, cycle_id: uuid.UUID) -> tuple[int, int]:
+    """How many reviews of a closed cycle are counted, and how many there are."""
+    total, done = session.execute(
+        select(func.count(), func.count().filter(Review.is_tallied)).where(Review.cycle_id == cycle_id)
+    ).one()
+    return done, total
 
 
 def undelivered(session: Session, cycle_id: uuid.UUID) -> Sequence[str]:

@@ -17,7 +17,8 @@ from survey.core.cycles import Phase, Warning
 from survey.core.errors import BadInput, NotFound
 from survey.core.nominations import Choice
 from survey.core.relationships import Relationship
-from survey.store.competencies import Competency, CompetencyPage
+from survey.store import cycles as store
+from survey.store.competencies import CompetencyPage
 from survey.store.cycles import Cycle, Review, ReviewPage
 from survey.store.nominations import Nomination
 from survey.store.people import Person
@@ -233,16 +234,7 @@ def set_greeting(session: Session, cycle_id: uuid.UUID, greeting: str) -> None:
 def lines(session: Session, cycle_id: uuid.UUID) -> list[Line]:
     """The reviews of a draft by name, in a fixed number of queries however many there are."""
     chosen = _chosen(session, cycle_id)
-    titles: dict[uuid.UUID, list[str]] = {}
-    for review_id, level, competency in session.execute(
-        select(ReviewPage.review_id, CompetencyPage.level, Competency.name)
-        .join(Review, Review.id == ReviewPage.review_id)
-        .join(CompetencyPage, CompetencyPage.id == ReviewPage.page_id)
-        .join(Competency, Competency.id == CompetencyPage.competency_id)
-        .where(Review.cycle_id == cycle_id)
-        .order_by(ReviewPage.review_id, ReviewPage.position)
-    ):
-        titles.setdefault(review_id, []).append(f"{competency}, level {level}")
+    titles = store.titles(session, cycle_id)
     rows = session.execute(
         select(Review.id, Person.name, Person.team, Review.choice)
         .join(Person, Person.id == Review.subject_id)
@@ -250,7 +242,7 @@ def lines(session: Session, cycle_id: uuid.UUID) -> list[Line]:
         .order_by(Person.name, Person.address)
     )
     return [
-        Line(review_id, name, team, tuple(titles.get(review_id, ())), dict(chosen.get(review_id, {})), Choice(choice))
+        Line(review_id, name, team, titles.get(review_id, ()), dict(chosen.get(review_id, {})), Choice(choice))
         for review_id, name, team, choice in rows
     ]
 

@@ -34,8 +34,9 @@ def waiting(session: Session) -> Sequence[uuid.UUID]:
 def count(session: Session, review_id: uuid.UUID, keyring: Keyring) -> bool:
     """Counts one review; False when that was done before.
 
-    In one transaction: cells, comments and the report are written and the envelopes deleted. Raises `IllegalStep`
-    while the cycle is open, `KeyMissing`, and `Unsafe` when the auditor objects; nothing is written then.
+    In one transaction: cells, comments and the report are written and the envelopes deleted; of a cancelled cycle
+    they are deleted unopened. Raises `IllegalStep` while the cycle is open, `KeyMissing`, and `Unsafe` when the
+    auditor objects; nothing is written then.
     """
     review = session.scalar(select(Review).where(Review.id == review_id).with_for_update(of=Review))
     if review is None:
@@ -44,6 +45,10 @@ def count(session: Session, review_id: uuid.UUID, keyring: Keyring) -> bool:
         return False
     if review.cycle.phase != Phase.CLOSED:
         raise IllegalStep("Answers are counted after the round has closed, and only once.")
+    if review.cycle.is_cancelled:
+        session.execute(delete(Envelope).where(Envelope.review_id == review_id))
+        review.is_tallied = True
+        return True
     private_key = keyring.read(review.cycle_id)
     randomness = SystemRandom()
     boxes = list(session.scalars(select(Envelope.box).where(Envelope.review_id == review_id)))

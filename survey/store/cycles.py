@@ -6,13 +6,13 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, false
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, false, select
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from survey.core.cycles import Phase
 from survey.core.nominations import Choice
 from survey.store.base import Base, UtcDateTime, random_key
-from survey.store.competencies import CompetencyPage
+from survey.store.competencies import Competency, CompetencyPage
 from survey.store.people import Person
 
 
@@ -89,3 +89,18 @@ class ReviewPage(Base):
     page_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("competency_page.id"))
 
     page: Mapped[CompetencyPage] = relationship(lazy="joined")
+
+
+def titles(session: Session, cycle_id: uuid.UUID) -> dict[uuid.UUID, tuple[str, ...]]:
+    """The titles of the pages of every review of a cycle, in order; in one query."""
+    found: dict[uuid.UUID, list[str]] = {}
+    for review_id, competency, level in session.execute(
+        select(ReviewPage.review_id, Competency.name, CompetencyPage.level)
+        .join(Review, Review.id == ReviewPage.review_id)
+        .join(CompetencyPage, CompetencyPage.id == ReviewPage.page_id)
+        .join(Competency, Competency.id == CompetencyPage.competency_id)
+        .where(Review.cycle_id == cycle_id)
+        .order_by(ReviewPage.review_id, ReviewPage.position)
+    ):
+        found.setdefault(review_id, []).append(f"{competency}, level {level}")
+    return {review_id: tuple(names) for review_id, names in found.items()}

@@ -16,8 +16,8 @@ from survey.core import cycles as rules
 from survey.core.access import Action, Role
 from survey.core.competencies import Section
 from survey.core.cycles import Phase
-from survey.services import cycles
-from survey.services.cycles import Progress
+from survey.core.participation import Participation
+from survey.services import cycles, participation
 from survey.store.cycles import Cycle
 
 pages = Blueprint("cycles", __name__, url_prefix="/rounds")
@@ -32,7 +32,9 @@ class Card:
     phase: Phase
     closes_at: datetime
     subjects: int
-    progress: Progress
+    is_cancelled: bool
+    invited: int
+    answered: int
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Line:
     id: uuid.UUID
     subject: str
     pages: tuple[str, ...]
-    progress: Progress | None
+    participation: Participation
 
 
 @pages.get("")
@@ -56,7 +58,20 @@ def index() -> ResponseReturnValue:
             if person.role == Role.PEOPLE_OPERATIONS
             else cycles.launched_by(session, person.id)
         )
-        cards = [_card(session, row) for row in rows]
+        totals = participation.totals(session, [row.id for row in rows])
+        subjects = cycles.subjects(session, [row.id for row in rows])
+        cards = [
+            Card(
+                row.id,
+                row.name,
+                Phase(row.phase),
+                row.closes_at,
+                subjects.get(row.id, 0),
+                row.is_cancelled,
+                *totals.get(row.id, (0, 0)),
+            )
+            for row in rows
+        ]
     return render_template("cycles/index.html", cards=cards)
 
 
@@ -69,6 +84,7 @@ def cycle(cycle_id: uuid.UUID) -> ResponseReturnValue:
         phase = Phase(row.phase)
         if phase in {Phase.DRAFT, Phase.NOMINATING}:
             return redirect(url_for("drafts.overview", cycle_id=cycle_id), 303)
+        done, total = cycles.counted(session, cycle_id)
         return render_template(
             "cycles/cycle.html",
             cycle=row,
@@ -77,30 +93,14 @@ def cycle(cycle_id: uuid.UUID) -> ResponseReturnValue:
             undelivered=cycles.undelivered(session, cycle_id),
             last_day=rules.last_day(row.closes_at),
             blocks=[Section(block).heading for block in row.blocks],
+            counted=done,
+            total=total,
         )
-
-
-def _card(session: Session, row: Cycle) -> Card:
-    counts = cycles.progress(session, row.id).values()
-    return Card(
-        row.id,
-        row.name,
-        Phase(row.phase),
-        row.closes_at,
-        len(row.reviews),
-        Progress(sum(count.invited for count in counts), sum(count.answered for count in counts)),
-    )
 
 
 def _lines(session: Session, row: Cycle) -> list[Line]:
-    progress = cycles.progress(session, row.id)
-    lines = [
-        Line(
-            review.id,
-            review.subject.name,
-            tuple(entry.page.title for entry in review.pages),
-            progress.get(review.id),
-        )
-        for review in row.reviews
+    going = participation.of(session, row.id, now=context.now())
+    return [
+        Line(review_id, subject, pages, going[review_id])
+        for review_id, subject, pages in cycles.listed(session, row.id)
     ]
-    return sorted(lines, key=lambda line: line.subject)

@@ -16,7 +16,7 @@ from survey.core import cycles as rules
 from survey.core.access import Action
 from survey.core.cycles import Warning
 from survey.core.errors import BadInput
-from survey.services import cycles, drafts, nominations
+from survey.services import cycles, drafts, nominations, participation
 
 pages = Blueprint("steps", __name__, url_prefix="/rounds")
 
@@ -155,13 +155,34 @@ def close(cycle_id: uuid.UUID) -> ResponseReturnValue:
         return _back(cycle_id)
     with context.reading() as session:
         context.runnable(session, cycle_id)
-        counts = cycles.progress(session, cycle_id).values()
-    waiting = sum(count.invited - count.answered for count in counts)
+        invited, answered = participation.totals(session, [cycle_id]).get(cycle_id, (0, 0))
+    waiting = invited - answered
     lines = [
         f"{waiting} answers have not come in; those people can no longer answer.",
         "The answers are counted once, and the key that could open them is destroyed. This cannot be undone.",
     ]
     return _confirm("Close this round now?", lines, "Close and count", cycle_id, form, is_danger=True)
+
+
+@pages.route("/<uuid:cycle_id>/cancel", methods=["GET", "POST"])
+@needs(Action.RUN_CYCLE)
+def cancel(cycle_id: uuid.UUID) -> ResponseReturnValue:
+    """Ends the round without reports."""
+    form = FlaskForm()
+    if form.validate_on_submit():
+        with context.transaction() as session:
+            context.runnable(session, cycle_id)
+            cycles.cancel(session, cycle_id, now=context.now())
+        context.wake("tasks.tally.sweep")
+        flash("The round is cancelled. Its answers are being deleted unopened.", "done")
+        return _back(cycle_id)
+    with context.reading() as session:
+        name = context.runnable(session, cycle_id).name
+    lines = [
+        "Nobody can answer any more, and no reminder goes out.",
+        "What was answered is deleted unopened, and the key with it. There will be no report. This cannot be undone.",
+    ]
+    return _confirm(f"Cancel “{name}”?", lines, "Cancel the round", cycle_id, form, is_danger=True)
 
 
 @pages.route("/<uuid:cycle_id>/release", methods=["GET", "POST"])
