@@ -41,6 +41,7 @@ class Action(StrEnum):
     MAKE_CYCLES = "make cycles"
     RUN_CYCLE = "run a cycle"
     READ_REPORT = "read a report"
+    SETTLE_OBJECTION = "settle an objection"
 
 
 _ALLOWED: dict[Action, dict[Role, frozenset[Standing]]] = {
@@ -64,6 +65,7 @@ _ALLOWED: dict[Action, dict[Role, frozenset[Standing]]] = {
         Role.PEOPLE_OPERATIONS: frozenset({Standing.ANYONE}),
         Role.MANAGER: frozenset({Standing.LAUNCHED}),
     },
+    Action.SETTLE_OBJECTION: {Role.PEOPLE_OPERATIONS: frozenset({Standing.ANYONE})},
     # People operations runs rounds and reads no one's report but their own.
     Action.READ_REPORT: {role: frozenset({Standing.OWN, Standing.MANAGES}) for role in Role},
 }

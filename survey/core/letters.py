@@ -17,6 +17,9 @@ class Kind(StrEnum):
     INVITATION = "invitation"
     REMINDER = "reminder"
     REPORT = "report"
+    LOCKED = "locked"  # a closed round waits for its passphrase
+    OBJECTION = "objection"
+    NO_REPORT = "no_report"
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Letter:
     k: int = 0
     colleagues: tuple[Colleague, ...] = ()
     review_id: uuid.UUID | None = None
+    cycle_id: uuid.UUID | None = None
 
     @property
     def secrecy(self) -> str:
@@ -76,6 +80,10 @@ class Letter:
         """Where its link leads, below the installation's address."""
         if self.kind is Kind.SIGN_IN:
             return f"/sign-in/{self.token}"
-        if self.kind is Kind.REPORT:
+        if self.kind in {Kind.REPORT, Kind.NO_REPORT}:
             return f"/reports/{self.review_id}"
+        if self.kind is Kind.LOCKED:
+            return f"/rounds/{self.cycle_id}/custody/unlock"
+        if self.kind is Kind.OBJECTION:
+            return f"/rounds/{self.cycle_id}"
         return f"/r/{self.token}"

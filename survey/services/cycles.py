@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from survey.core import competencies, cycles, questionnaires, values
+from survey.core.access import Role
 from survey.core.competencies import Section
 from survey.core.cycles import Phase, Warning
 from survey.core.errors import BadInput, NotFound
@@ -20,6 +21,7 @@ from survey.core.questionnaires import Questionnaire
 from survey.core.relationships import Relationship
 from survey.store import invitations, outbox
 from survey.store.competencies import CompetencyPage
+from survey.store.custody import Custody
 from survey.store.cycles import Cycle, Review, ReviewPage
 from survey.store.invitations import Invitation, InvitationToken
 from survey.store.keys import Keyring
@@ -153,6 +155,9 @@ def warnings(session: Session, cycle_id: uuid.UUID) -> list[Warning]:
     cycle = get(session, cycle_id)
     weak = cycles.weak_minimum(cycle.minimum)
     found = [weak] if weak else []
+    custody = session.get(Custody, cycle_id)
+    if custody is not None and not custody.is_tested:
+        found.append(cycles.UNTESTED)
     chosen: dict[uuid.UUID, Counter[Relationship]] = {}
     load: Counter[str] = Counter()
     for review_id, kind, name in session.execute(
@@ -176,7 +181,8 @@ def warnings(session: Session, cycle_id: uuid.UUID) -> list[Warning]:
 def open_(session: Session, cycle_id: uuid.UUID, keyring: Keyring, *, now: datetime) -> None:
     """Opens the cycle: a key is made, questionnaires are frozen, invitations and their mails are written.
 
-    Raises `IllegalStep` unless it is a draft, and `BadInput` when nobody, or nobody but the subject, is asked.
+    Raises `IllegalStep` unless it is a draft, and `BadInput` when nobody, or nobody but the subject, is asked, or
+    custodians hold the key and have not tested their passphrases.
     """
     cycle = _locked(session, cycle_id)
     opened = cycles.step(Phase(cycle.phase), Phase.OPEN)
@@ -197,7 +203,7 @@ def open_(session: Session, cycle_id: uuid.UUID, keyring: Keyring, *, now: datet
             raise BadInput(f"Nobody is asked about {row.subject.name} yet.")
         row.questionnaire = values.dump(questionnaire(row))
         row.invited = dict(counts)
-    cycle.phase, cycle.opens_at, cycle.public_key = opened, now, keyring.make(cycle.id)
+    cycle.phase, cycle.opens_at, cycle.public_key = opened, now, _sealing_key(session, cycle_id, keyring)
     session.flush()
     session.execute(
         insert(Invitation),
@@ -259,6 +265,7 @@ def close(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> None:
     session.execute(
         delete(outbox.Mail).where(outbox.Mail.reference == cycle_id, outbox.Mail.state == outbox.State.WAITING)
     )
+    _ask_for_passphrase(session, cycle, now)
 
 
 def close_due(session: Session, *, now: datetime) -> list[uuid.UUID]:
@@ -308,6 +315,31 @@ def undelivered(session: Session, cycle_id: uuid.UUID) -> Sequence[str]:
         .distinct()
         .order_by(Person.address)
     ).all()
+
+
+def _sealing_key(session: Session, cycle_id: uuid.UUID, keyring: Keyring) -> bytes:
+    """The public key of an opening cycle: a new one, or the one whose other half its custodians have tested."""
+    custody = session.get(Custody, cycle_id)
+    if custody is None:
+        return keyring.make(cycle_id)
+    if not custody.is_tested:
+        raise BadInput("Test the passphrase of this round first: nobody has shown yet that it opens the key.")
+    if keyring.wrapped_public_key(cycle_id) != custody.public_key:
+        raise BadInput("The wrapped key of this round is not where it should be. Choose its custodians again.")
+    return custody.public_key
+
+
+def _ask_for_passphrase(session: Session, cycle: Cycle, now: datetime) -> None:
+    """Writes the mails that say that the answers wait for their custodians, if there are any."""
+    if session.get(Custody, cycle.id) is None:
+        return
+    asked = select(Person.id).where(
+        or_(Person.id == cycle.launcher_id, Person.role == Role.PEOPLE_OPERATIONS), Person.is_active
+    )
+    session.add_all(
+        outbox.Mail(kind=Kind.LOCKED, person_id=person_id, reference=cycle.id, due_at=now)
+        for person_id in session.scalars(asked)
+    )
 
 
 def _locked(session: Session, cycle_id: uuid.UUID) -> Cycle:

@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from survey.core.cycles import Phase
@@ -46,7 +46,11 @@ class Cycle(Base):
 
 
 class Review(Base):
-    """One person under review in a cycle. The questionnaire and the numbers invited are frozen at launch."""
+    """One person under review in a cycle. The questionnaire and the numbers invited are frozen at launch.
+
+    `is_objected` says that the auditor objected to its report, so that it waits for people operations. A review that
+    is tallied and has no report is one about which nothing was published.
+    """
 
     __tablename__ = "review"
     __table_args__ = (UniqueConstraint("cycle_id", "subject_id"),)
@@ -57,6 +61,7 @@ class Review(Base):
     questionnaire: Mapped[dict[str, Any] | None]
     invited: Mapped[dict[str, Any] | None]
     is_tallied: Mapped[bool] = mapped_column(default=False)
+    is_objected: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     cycle: Mapped[Cycle] = relationship(back_populates="reviews")
     subject: Mapped[Person] = relationship()

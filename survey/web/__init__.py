@@ -8,9 +8,11 @@ from flask_wtf import CSRFProtect
 from survey.web import (
     accounts,
     competencies,
+    custody,
     cycles,
     errors,
     nominations,
+    objections,
     operations,
     people,
     reports,
@@ -22,6 +24,8 @@ from survey.web import (
 def register(app: Flask, csrf: CSRFProtect) -> None:
     """Puts every page into the app."""
     for module in (accounts, people, competencies, cycles, steps, nominations, responses, reports, operations):
+        app.register_blueprint(module.pages)
+    for module in (custody, objections):
         app.register_blueprint(module.pages)
     # A rater whose browser lost its session must get the form back with every answer kept, so this one page
     # looks at the token itself, as a part of its form.

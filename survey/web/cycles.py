@@ -24,7 +24,7 @@ from survey.core.competencies import Section
 from survey.core.cycles import Phase
 from survey.core.errors import BadInput
 from survey.core.relationships import Relationship
-from survey.services import competencies, cycles, nominations, people
+from survey.services import competencies, custody, cycles, nominations, people, tally
 from survey.services.cycles import Progress
 from survey.services.responses import Asked
 from survey.store.cycles import Cycle, Review
@@ -161,6 +161,9 @@ def cycle(cycle_id: uuid.UUID) -> ResponseReturnValue:
             last_day=rules.last_day(row.closes_at),
             csrf_form=FlaskForm(),
             blocks=[Section(block).heading for block in row.blocks],
+            custody=custody.of(session, cycle_id),
+            objected=tally.objected(session, cycle_id),
+            settles_objections=context.may(Action.SETTLE_OBJECTION),
         )
 
 
