@@ -32,7 +32,7 @@ class CustodyForm(FlaskForm):
 
     holder = RadioField(
         "Who can open the answers, once the round has closed?",
-        choices=[(holder.value, holder.label) for holder in Holder],
+        choices={holder.value: holder.label for holder in Holder},
     )
     first = PasswordField(
         "Passphrase",
