@@ -55,7 +55,7 @@ def look(connection: Connection, keyring: Keyring) -> Iterator[Look]:
     """Keys that should be gone, files that are not needed, and rights that are too wide."""
     try:
         files = _files(keyring.directory)
-        yield _left_over(connection, files)
+        yield _left_over(connection, keyring, files)
     except OSError as error:
         sentence = f"The directory of keys cannot be read: {error.strerror}."
         yield Look("A4", "keys that should be gone", "the directory of keys", obstacle=sentence)
@@ -77,16 +77,18 @@ def _files(directory: Path) -> list[Path]:
     return sorted(file for file in directory.rglob("*") if file.is_file())
 
 
-def _left_over(connection: Connection, files: list[Path]) -> Look:
+def _left_over(connection: Connection, keyring: Keyring, files: list[Path]) -> Look:
     rounds, owners = _rounds(connection)
-    faults = [fault for file in files if (fault := _fault(file, rounds, owners))]
+    faults = [fault for file in files if (fault := _fault(file, keyring, rounds, owners))]
     seen = Counter(faults)
     found = tuple(f"{count(number, 'file')} {what}" for what, number in seen.items())
     on = f"{count(len(files), 'file')}, {count(len(rounds), 'round')}"
     return Look("A4", "keys that should be gone", on, found)
 
 
-def _fault(file: Path, rounds: Mapping[uuid.UUID, Round], owners: Mapping[bytes, uuid.UUID]) -> str | None:
+def _fault(
+    file: Path, keyring: Keyring, rounds: Mapping[uuid.UUID, Round], owners: Mapping[bytes, uuid.UUID]
+) -> str | None:
     """What is wrong with this file's being there, or None."""
     public_half, is_wrapped = _content(file)
     named, opened = _named_for(file), owners.get(public_half or b"")
@@ -97,7 +99,7 @@ def _fault(file: Path, rounds: Mapping[uuid.UUID, Round], owners: Mapping[bytes,
         return "for no round that is open or being counted"
     if not about:
         return "not known to the program"
-    if opened is not None and file.name != f"{opened}{WRAPPED if is_wrapped else PLAIN}":
+    if opened is not None and file != keyring.directory / f"{opened}{WRAPPED if is_wrapped else PLAIN}":
         return "a second copy"
     return None
 
