@@ -38,7 +38,7 @@ def appoint(company: Company, cycle_id: uuid.UUID, passphrases: Sequence[str], *
         )
     if is_tested:
         with context.transaction() as session:
-            custody.tested(session, cycle_id, keyring.try_passphrases(cycle_id, passphrases))
+            custody.tested(session, cycle_id, bytes(keyring.unwrap(cycle_id, passphrases).public_key))
 
 
 def launch(cycle_id: uuid.UUID) -> None:
@@ -59,6 +59,7 @@ def unlock(company: Company, cycle_id: uuid.UUID, passphrases: Sequence[str] = O
     """What the page does when the passphrases are right."""
     with context.transaction() as session:
         custody.begin_guess(session, cycle_id, custody.CLOSED, now=context.now())
-    context.installation().keyring.unlock(cycle_id, passphrases)
+    keyring = context.installation().keyring
+    private_key = keyring.unwrap(cycle_id, passphrases)
     with context.transaction() as session:
-        custody.unlocked(session, cycle_id, actor_id=company.ids["marta"], now=context.now())
+        custody.unlock(session, cycle_id, private_key, keyring, actor_id=company.ids["marta"], now=context.now())

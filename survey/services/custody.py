@@ -1,7 +1,7 @@
 """Custody: the key of a round wrapped with passphrases, tested before launch, unlocked after the close.
 
 A guess is counted and committed before it is looked at, so that nobody gets more of them by guessing at once:
-`begin_guess` in a transaction of its own, then the keyring, which takes its time, then `refuse` or what was asked for.
+`begin_guess` in a transaction of its own, then `Keyring.unwrap`, then `refuse`, or `tested` or `unlock`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from nacl.public import PrivateKey
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
@@ -123,9 +124,22 @@ def tested(session: Session, cycle_id: uuid.UUID, public_key: bytes) -> None:
     row.is_tested, row.guesses, row.paused_until = True, 0, None
 
 
-def unlocked(session: Session, cycle_id: uuid.UUID, *, actor_id: uuid.UUID, now: datetime) -> None:
-    """Notes that the key of a closed cycle lies open for the count, which may begin."""
+def unlock(
+    session: Session,
+    cycle_id: uuid.UUID,
+    private_key: PrivateKey,
+    keyring: Keyring,
+    *,
+    actor_id: uuid.UUID,
+    now: datetime,
+) -> None:
+    """Lays the key of a closed cycle open for the count, which may begin. Raises `IllegalStep` in another phase.
+
+    The cycle is locked meanwhile: a slow second unlocking cannot bring back a key that was destroyed after the count.
+    """
+    cycles.require(_phase(session, cycle_id), *CLOSED)
     row = _row(session, cycle_id)
+    keyring.lay_open(cycle_id, private_key)
     row.is_unlocked, row.guesses, row.paused_until = True, 0, None
     _record(session, Event.KEY_UNLOCKED, cycle_id, actor_id, now)
 

@@ -79,19 +79,20 @@ class Keyring:
             return None
         return wrapped.public_key if wrapped else None
 
-    def try_passphrases(self, cycle_id: uuid.UUID, passphrases: Sequence[str]) -> bytes:
-        """The public half of the wrapped key, if they open it; the private half is forgotten.
+    def unwrap(self, cycle_id: uuid.UUID, passphrases: Sequence[str]) -> PrivateKey:
+        """The cycle's wrapped key, opened in memory alone. Raises `WrongPassphrase`, `KeyMissing`.
 
-        Raises `WrongPassphrase`, `KeyMissing`.
+        Takes its time on purpose: call it while no transaction is held.
         """
-        return bytes(wrapping.unwrap(self._read_wrapped(cycle_id), passphrases).public_key)
+        return wrapping.unwrap(self._read_wrapped(cycle_id), passphrases)
 
-    def unlock(self, cycle_id: uuid.UUID, passphrases: Sequence[str]) -> None:
-        """Lays the unwrapped key beside the wrapped one, for the count. Raises `WrongPassphrase`, `KeyMissing`."""
-        private = wrapping.unwrap(self._read_wrapped(cycle_id), passphrases)
+    def lay_open(self, cycle_id: uuid.UUID, private_key: PrivateKey) -> None:
+        """Lays the unwrapped key beside the wrapped one, for the count. Harmless when it lies there already."""
         path = self._path(cycle_id)
+        if path.exists() and path.read_bytes() == bytes(private_key):
+            return
         path.unlink(missing_ok=True)
-        self._write(path, bytes(private))
+        self._write(path, bytes(private_key))
 
     def read(self, cycle_id: uuid.UUID) -> PrivateKey:
         """The cycle's private key. Raises `KeyMissing` if it is gone, damaged, or readable by others."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
+from nacl.public import PrivateKey
 from wtforms import BooleanField, PasswordField, RadioField
 
 from survey import context
@@ -19,7 +20,6 @@ from survey.core.custody import Holder
 from survey.core.cycles import Phase
 from survey.core.errors import BadInput, IllegalStep, TooManyGuesses, WrongPassphrase
 from survey.services import custody, tally
-from survey.store.keys import Keyring
 
 pages = Blueprint("custody", __name__, url_prefix="/rounds/<uuid:cycle_id>/custody")
 
@@ -106,10 +106,9 @@ def choose(cycle_id: uuid.UUID) -> ResponseReturnValue:
 def test(cycle_id: uuid.UUID) -> ResponseReturnValue:
     """Shows that the passphrases open the key, before anybody is asked."""
 
-    def open_and_forget(keyring: Keyring, passphrases: tuple[str, ...]) -> None:
-        public_key = keyring.try_passphrases(cycle_id, passphrases)
+    def open_and_forget(private_key: PrivateKey) -> None:
         with context.transaction() as session:
-            custody.tested(session, cycle_id, public_key)
+            custody.tested(session, cycle_id, bytes(private_key.public_key))
 
     return _ask(
         cycle_id,
@@ -125,10 +124,10 @@ def test(cycle_id: uuid.UUID) -> ResponseReturnValue:
 def unlock(cycle_id: uuid.UUID) -> ResponseReturnValue:
     """Unlocks the key of a closed round, and has it counted."""
 
-    def unlock_and_count(keyring: Keyring, passphrases: tuple[str, ...]) -> None:
-        keyring.unlock(cycle_id, passphrases)
+    def unlock_and_count(private_key: PrivateKey) -> None:
+        person, keyring = context.signed_in(), context.installation().keyring
         with context.transaction() as session:
-            custody.unlocked(session, cycle_id, actor_id=context.signed_in().id, now=context.now())
+            custody.unlock(session, cycle_id, private_key, keyring, actor_id=person.id, now=context.now())
         context.wake("tasks.tally.sweep")
 
     return _ask(
@@ -192,12 +191,12 @@ def _appoint(cycle_id: uuid.UUID, holder: Holder, passphrases: tuple[str, ...], 
 def _ask(
     cycle_id: uuid.UUID,
     phases_: Collection[Phase],
-    use: Callable[[Keyring, tuple[str, ...]], None],
+    use: Callable[[PrivateKey], None],
     *,
     template: str,
     said: str,
 ) -> ResponseReturnValue:
-    """A page that asks for the passphrases; `use` is called with them, after the guess was counted."""
+    """A page that asks for the passphrases; `use` is called with the key that they open."""
     form = PassphraseForm()
     status = 200
     with context.reading() as session:
@@ -210,8 +209,7 @@ def _ask(
         try:
             with context.transaction() as session:
                 custody.begin_guess(session, cycle_id, phases_, now=context.now())
-            # No transaction is held while the passphrases are worked on: that takes its time on purpose.
-            use(context.installation().keyring, form.passphrases(standing.holder))
+            use(context.installation().keyring.unwrap(cycle_id, form.passphrases(standing.holder)))
         except TooManyGuesses as error:
             form.first.errors, status = [str(error)], 429
         except WrongPassphrase:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import re
+import socket
 import threading
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from http.cookiejar import CookieJar
 from pathlib import Path
 
 import pytest
-import redis
 
 import config as settings
 from survey import context
@@ -32,8 +33,11 @@ WRONG = "canary that does not open it"
 def test_a_round_with_custodians_is_counted_by_workers_and_its_passphrases_are_nowhere(environ, mailbox, tmp_path):
     app = create_app(settings.load(environ))
     keys = Path(environ["SURVEY_KEY_DIRECTORY"])
-    with app.app_context(), installations.running(environ, tmp_path) as installation:
-        queue = _overheard(installation.environ["SURVEY_REDIS_URL"])
+    with (
+        app.app_context(),
+        installations.running(environ, tmp_path) as installation,
+        _overheard(installation.environ["SURVEY_REDIS_URL"]) as queue,
+    ):
         company = Company(app)
         cycle_id, review_id = company.draft()
         browser = _Browser(installation.base_url)
@@ -57,8 +61,8 @@ def test_a_round_with_custodians_is_counted_by_workers_and_its_passphrases_are_n
         assert list(keys.iterdir()) == []
         places = attackers.dump(context.installation().engine)
         places |= {log.name: log.read_bytes() for log in installation.logs.iterdir()}
-        assert any(str(review_id).encode() in said for said in queue)
-        places["redis"] = b"\n".join(queue)
+        places["redis"] = _plain(bytes(queue))
+        assert str(review_id).encode() in places["redis"]
         assert attackers.read(places, [*PASSPHRASES, WRONG, urllib.parse.quote_plus(first)]).total() == 0
         context.installation().engine.dispose()
 
@@ -69,24 +73,31 @@ def _is_counted(cycle_id) -> bool:
         return row.phase == Phase.TALLIED and row.is_key_destroyed
 
 
-def _overheard(url: str) -> list[bytes]:
-    """All that is said to redis from now on, the bodies of messages decoded as well."""
-    said: list[bytes] = []
+@contextmanager
+def _overheard(url: str) -> Iterator[bytearray]:
+    """All that is said to redis inside, as it goes over the wire."""
+    said = bytearray()
+    address = urllib.parse.urlsplit(url)
+    with socket.create_connection((address.hostname, address.port)) as connection:
+        connection.sendall(b"MONITOR\r\n")
 
-    def listen() -> None:
-        with (
-            contextlib.suppress(redis.ConnectionError, ValueError),
-            redis.Redis.from_url(url) as client,
-            client.monitor() as monitor,
-        ):
-            for command in monitor.listen():
-                text = command["command"]
-                said.append(text.encode())
-                for body in re.findall(r'body[\\": ]+([A-Za-z0-9+/=]{8,})', text):
-                    said.append(base64.b64decode(body))
+        def listen() -> None:
+            while part := connection.recv(65_536):
+                said.extend(part)
 
-    threading.Thread(target=listen, daemon=True).start()
-    return said
+        listener = threading.Thread(target=listen)
+        listener.start()
+        try:
+            yield said
+        finally:
+            connection.shutdown(socket.SHUT_RDWR)
+            listener.join()
+
+
+def _plain(said: bytes) -> bytes:
+    """What was said, and the bodies of messages decoded as well."""
+    bodies = re.findall(rb'body[\\": ]+([A-Za-z0-9+/=]{8,})', said)
+    return b"\n".join([said, *(base64.b64decode(body) for body in bodies)])
 
 
 class _Browser:

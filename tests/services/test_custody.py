@@ -218,12 +218,25 @@ def test_an_unlocked_round_is_not_given_up(company):
 def test_a_crash_between_the_key_and_its_note_is_made_good_by_typing_it_again(company):
     cycle_id, review_id = custodians.open_held(company)
     company.close(cycle_id)
-    context.installation().keyring.unlock(cycle_id, ONE)
+    keyring = context.installation().keyring
+    keyring.lay_open(cycle_id, keyring.unwrap(cycle_id, ONE))
     with context.reading() as session:
         assert list(tally.waiting(session)) == []
     custodians.unlock(company, cycle_id)
     with context.reading() as session:
         assert list(tally.waiting(session)) == [review_id]
+
+
+def test_a_slow_second_unlocking_does_not_bring_a_destroyed_key_back(company):
+    cycle_id, _ = custodians.open_held(company)
+    company.close(cycle_id)
+    keyring = context.installation().keyring
+    slow = keyring.unwrap(cycle_id, ONE)
+    custodians.unlock(company, cycle_id)
+    company.count()
+    with pytest.raises(IllegalStep), context.transaction() as session:
+        custody.unlock(session, cycle_id, slow, keyring, actor_id=company.ids["marta"], now=context.now())
+    assert list(keyring.directory.iterdir()) == []
 
 
 def _give_up(company, cycle_id):

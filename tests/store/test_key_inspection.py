@@ -34,7 +34,7 @@ def test_nothing_is_found_at_any_time_of_a_round_with_custodians(company):
 @pytest.mark.parametrize("name", ["{cycle}.key", "before-the-upgrade.bak"])
 def test_a_plain_key_beside_a_wrapped_one_is_found_under_any_name(company, name):
     cycle_id, _ = custodians.open_held(company)
-    _keyring().unlock(cycle_id, ONE)
+    _keyring().lay_open(cycle_id, _keyring().unwrap(cycle_id, ONE))
     _file(cycle_id, ".key").rename(_keyring().directory / name.format(cycle=cycle_id))
     assert _found() == ["1 file beside a wrapped key, of a round that nobody has unlocked"]
 

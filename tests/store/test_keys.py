@@ -91,7 +91,7 @@ def test_the_app_does_not_start_on_exposed_keys_unless_it_is_audited(tmp_path):
 def test_destruction_that_was_cut_off_is_simply_done_again(keyring, monkeypatch, step, is_wrapped):
     if is_wrapped:
         keyring.make_wrapped(CYCLE, PASSPHRASES)
-        keyring.unlock(CYCLE, PASSPHRASES)
+        _lay_open(keyring)
     else:
         keyring.make(CYCLE)
     with monkeypatch.context() as patched:
@@ -122,7 +122,7 @@ def test_half_a_wrapped_key_is_a_sentence_and_is_destroyed_whole(keyring, share)
     path.write_bytes(content[: int(len(content) * share)] + os.urandom(40))
     assert keyring.wrapped_public_key(CYCLE) is None
     with pytest.raises(KeyMissing, match="damaged"):
-        keyring.unlock(CYCLE, PASSPHRASES)
+        keyring.unwrap(CYCLE, PASSPHRASES)
     keyring.destroy(CYCLE)
     assert not keyring.is_kept(CYCLE)
 
@@ -132,20 +132,31 @@ def test_all_passphrases_together_open_a_wrapped_key_and_nothing_less_does(keyri
     first, second = PASSPHRASES
     for wrong in ((first,), (second,), (second, first), (first, first), (first, second + "s"), (first, ""), ()):
         with pytest.raises(WrongPassphrase) as refusal:
-            keyring.unlock(CYCLE, wrong)
+            keyring.unwrap(CYCLE, wrong)
         assert str(refusal.value) == "That does not open the key."
     assert [file.suffix for file in keyring.directory.iterdir()] == [".wrapped"]
-    assert keyring.try_passphrases(CYCLE, PASSPHRASES) == public == keyring.wrapped_public_key(CYCLE)
+    assert bytes(keyring.unwrap(CYCLE, PASSPHRASES).public_key) == public == keyring.wrapped_public_key(CYCLE)
     assert [file.suffix for file in keyring.directory.iterdir()] == [".wrapped"]
-    keyring.unlock(CYCLE, PASSPHRASES)
+    _lay_open(keyring)
     assert bytes(keyring.read(CYCLE).public_key) == public
+
+
+@pytest.mark.parametrize("left", [0, 16, 32])
+def test_laying_a_key_open_again_makes_a_half_written_one_whole(keyring, left):
+    keyring.make_wrapped(CYCLE, PASSPHRASES)
+    _lay_open(keyring)
+    before = keyring.read(CYCLE)
+    path = keyring.directory / f"{CYCLE}.key"
+    path.write_bytes(path.read_bytes()[:left])
+    _lay_open(keyring)
+    assert keyring.read(CYCLE) == before
 
 
 def test_unlocking_twice_is_harmless(keyring):
     keyring.make_wrapped(CYCLE, PASSPHRASES)
-    keyring.unlock(CYCLE, PASSPHRASES)
+    _lay_open(keyring)
     before = bytes(keyring.read(CYCLE))
-    keyring.unlock(CYCLE, PASSPHRASES)
+    _lay_open(keyring)
     assert bytes(keyring.read(CYCLE)) == before
 
 
@@ -159,7 +170,7 @@ def test_a_wrapped_key_leaves_no_plain_one_of_an_earlier_launch_behind(keyring):
 
 def test_a_wrapped_key_says_neither_its_private_half_nor_a_passphrase(keyring):
     keyring.make_wrapped(CYCLE, PASSPHRASES)
-    keyring.unlock(CYCLE, PASSPHRASES)
+    _lay_open(keyring)
     private = bytes(keyring.read(CYCLE))
     content = (keyring.directory / f"{CYCLE}.wrapped").read_bytes()
     assert private not in content
@@ -173,11 +184,15 @@ def test_an_exchanged_public_half_is_found_out(keyring):
     wrapped = wrapping.parse(path.read_bytes())
     path.write_bytes(replace(wrapped, public_key=os.urandom(32)).as_bytes())
     with pytest.raises(KeyMissing, match="damaged"):
-        keyring.try_passphrases(CYCLE, PASSPHRASES)
+        keyring.unwrap(CYCLE, PASSPHRASES)
 
 
 def test_a_guess_costs_what_the_library_calls_moderate():
     assert Effort() == Effort(3, 256 * 1024 * 1024)
+
+
+def _lay_open(keyring: Keyring) -> None:
+    keyring.lay_open(CYCLE, keyring.unwrap(CYCLE, PASSPHRASES))
 
 
 class _Crash(BaseException):
