@@ -16,14 +16,14 @@ from authlib.integrations.flask_client import OAuth
 from celery import Celery
 from flask import Flask
 from flask_wtf import CSRFProtect
-from sqlalchemy import Engine
+from sqlalchemy import Engine, make_url
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import config as settings
 from config import Config
 from survey import context, web
 from survey.cli import commands
-from survey.core.errors import SurveyError
+from survey.core.errors import KeysExposed, SurveyError
 from survey.store import base
 from survey.store.keys import Keyring
 
@@ -32,12 +32,17 @@ BROKER_TIMEOUT = 1.0  # seconds that a page may wait for a doorbell
 PROVIDER_TIMEOUT = 10  # seconds that a sign-in may wait for the company's accounts
 
 
-def create_app(config: Config | None = None, *, clock: Callable[[], datetime] | None = None) -> Flask:
+def create_app(
+    config: Config | None = None, *, clock: Callable[[], datetime] | None = None, is_audit: bool = False
+) -> Flask:
     """The app for these settings, by default those of the environment.
 
-    Raises config.BadConfig with every setting that is wrong.
+    Raises config.BadConfig with every setting that is wrong, and if others could read the keys; an audit is let in
+    then, because it reports that among what else it finds.
     """
     config = config or settings.load()
+    if not is_audit:
+        _refuse_exposed_keys(config)
     app = Flask("survey", root_path=str(ROOT / "survey"), template_folder=str(ROOT / "templates"))
     app.config.update(_flask_settings(config))
     app.jinja_env.undefined = jinja2.StrictUndefined
@@ -73,13 +78,22 @@ def command_line() -> None:
     """The `survey` command."""
     log_to_stderr()
 
-    def make(environ: Mapping[str, str]) -> Flask:
+    def make(environ: Mapping[str, str], *, is_audit: bool = False) -> Flask:
         try:
-            return create_app(settings.load(environ))
+            return create_app(settings.load(environ), is_audit=is_audit)
         except settings.BadConfig as error:
             raise SurveyError(str(error)) from None
 
     commands.main(make)
+
+
+def _refuse_exposed_keys(config: Config) -> None:
+    url = make_url(config.database_url)
+    file = url.database if url.get_backend_name() == "sqlite" else None
+    try:
+        Keyring(config.key_directory).check(Path(file).parent if file else None)
+    except KeysExposed as error:
+        raise settings.BadConfig(str(error)) from None
 
 
 def log_to_stderr() -> None:

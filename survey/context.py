@@ -129,6 +129,11 @@ def permit(action: Action, *standing: Standing) -> Person:
     return person
 
 
+def may(action: Action) -> bool:
+    """Whether whoever is signed in may do this to anything, however they stand to it."""
+    return access.is_allowed(action, Role(signed_in().role))
+
+
 def runnable(rows: Session, cycle_id: uuid.UUID) -> Cycle:
     """The round, if whoever is signed in may run it. Raises `NotFound`, `SignInNeeded`, `NotAllowed`."""
     row = cycles.get(rows, cycle_id)

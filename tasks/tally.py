@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import uuid
 
+import structlog
 from celery import shared_task
 
 from survey import context
+from survey.core.errors import Unsafe
 from survey.services import tally
 from survey.store import base
+
+log = structlog.get_logger()
 
 
 @shared_task(name="tasks.tally.sweep")
@@ -25,9 +29,15 @@ def sweep() -> int:
 
 @shared_task(name="tasks.tally.count")
 def count(review_id: str) -> None:
-    """Counts one review. Harmless when it has been counted."""
-    with context.transaction() as session:
-        tally.count(session, uuid.UUID(review_id), context.installation().keyring)
+    """Counts one review. Harmless when it has been counted. Where the auditor objects, it is set apart."""
+    try:
+        with context.transaction() as session:
+            tally.count(session, uuid.UUID(review_id), context.installation().keyring)
+    except Unsafe:
+        log.error("auditor_objected", review=review_id)
+        with context.transaction() as session:
+            tally.object_to(session, uuid.UUID(review_id), now=context.now())
+        context.wake("tasks.outbox.sweep")
     finish()
 
 

@@ -39,12 +39,12 @@ def audit() -> None:
     help="A log file, or a directory of them. May be given several times.",
 )
 @click.pass_obj
-def anonymity(make: Callable[[Mapping[str, str]], Flask], logs: tuple[Path, ...]) -> int:
+def anonymity(make: Callable[..., Flask], logs: tuple[Path, ...]) -> int:
     """Look for every way from an answer to a person: in the database, the keys, redis and logs.
 
     Reads only. Ends with 1 if anything is found, and with 2 if something could not be looked at.
     """
-    app = make(_environ())
+    app = make(_environ(), is_audit=True)
     with app.app_context():
         with context.reading() as session:
             looks, marks = inspection.database(session, context.installation().keyring)

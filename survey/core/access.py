@@ -42,6 +42,7 @@ class Action(StrEnum):
     RUN_CYCLE = "run a cycle"
     CHOOSE_RATERS = "choose raters"
     READ_REPORT = "read a report"
+    SETTLE_OBJECTION = "settle an objection"
 
 
 _ALLOWED: dict[Action, dict[Role, frozenset[Standing]]] = {
@@ -71,6 +72,7 @@ _ALLOWED: dict[Action, dict[Role, frozenset[Standing]]] = {
         Role.MANAGER: frozenset({Standing.OWN, Standing.MANAGES, Standing.LAUNCHED}),
         Role.ENGINEER: frozenset({Standing.OWN, Standing.MANAGES}),
     },
+    Action.SETTLE_OBJECTION: {Role.PEOPLE_OPERATIONS: frozenset({Standing.ANYONE})},
     # People operations runs rounds and reads no one's report but their own.
     Action.READ_REPORT: {role: frozenset({Standing.OWN, Standing.MANAGES}) for role in Role},
 }

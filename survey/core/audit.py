@@ -28,6 +28,9 @@ class Event(StrEnum):
     PERSON_ERASED = "person erased"
     UNLOCK_REFUSED = "unlock refused"
     AUDITOR_OBJECTED = "auditor objected"
+    CUSTODY_CHANGED = "custody changed"
+    KEY_UNLOCKED = "key unlocked"
+    REPORT_ABANDONED = "report abandoned"
 
     @property
     def label(self) -> str:

@@ -31,7 +31,7 @@ _LABELS = {
     Phase.DRAFT: "Draft",
     Phase.NOMINATING: "Choosing raters",
     Phase.OPEN: "Open",
-    Phase.CLOSED: "Closed, being counted",
+    Phase.CLOSED: "Closed",
     Phase.TALLIED: "Counted",
     Phase.RELEASED: "Reports released",
     Phase.ARCHIVED: "Archived",
@@ -201,3 +201,11 @@ def weak_minimum(k: int) -> Warning | None:
         f"Choose {DEFAULT_MINIMUM} or more.",
         "rules",
     )
+
+
+UNTESTED = Warning(
+    "Nobody has tested the passphrase of this round. It cannot be opened before.",
+    "Test it: type it once more, and see that it opens the key.",
+    "key",
+)
+"""A warning for custodians who could lose every answer to a slip of the hand."""

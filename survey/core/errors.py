@@ -64,3 +64,15 @@ class Unsafe(SurveyError):
 
 class KeyMissing(SurveyError):
     """The private key of a cycle is not where it should be, or is readable by others."""
+
+
+class KeysExposed(SurveyError):
+    """The directory of keys is where others could read it; nothing is started."""
+
+
+class WrongPassphrase(SurveyError):
+    """What was typed does not open a wrapped key. Never says which of two passphrases it was."""
+
+
+class TooManyGuesses(SurveyError):
+    """Passphrases were guessed too often; the sentence says how long nobody may guess."""

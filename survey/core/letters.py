@@ -20,6 +20,9 @@ class Kind(StrEnum):
     NOMINATION = "nomination"
     APPROVAL = "approval"
     NOT_OPENED = "not_opened"
+    LOCKED = "locked"  # a closed round waits for its passphrase
+    OBJECTION = "objection"
+    NO_REPORT = "no_report"
 
 
 @dataclass(frozen=True)
@@ -80,14 +83,14 @@ class Letter:
     @property
     def path(self) -> str:
         """Where its link leads, below the installation's address."""
-        if self.kind is Kind.SIGN_IN:
-            return f"/sign-in/{self.token}"
-        if self.kind is Kind.REPORT:
-            return f"/reports/{self.review_id}"
-        if self.kind is Kind.NOMINATION:
-            return f"/reviews/{self.review_id}/raters"
-        if self.kind is Kind.APPROVAL:
-            return "/nominations"
-        if self.kind is Kind.NOT_OPENED:
-            return f"/rounds/{self.cycle_id}"
-        return f"/r/{self.token}"
+        paths = {
+            Kind.SIGN_IN: f"/sign-in/{self.token}",
+            Kind.REPORT: f"/reports/{self.review_id}",
+            Kind.NO_REPORT: f"/reports/{self.review_id}",
+            Kind.NOMINATION: f"/reviews/{self.review_id}/raters",
+            Kind.APPROVAL: "/nominations",
+            Kind.LOCKED: f"/rounds/{self.cycle_id}/custody/unlock",
+            Kind.NOT_OPENED: f"/rounds/{self.cycle_id}",
+            Kind.OBJECTION: f"/rounds/{self.cycle_id}",
+        }
+        return paths.get(self.kind, f"/r/{self.token}")

@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from survey.core import competencies, cycles, questionnaires, values
+from survey.core.access import Role
 from survey.core.competencies import Section
 from survey.core.cycles import Phase
 from survey.core.errors import BadInput, IllegalStep, NotFound
@@ -19,6 +20,7 @@ from survey.core.questionnaires import Questionnaire, Scale
 from survey.core.relationships import Relationship
 from survey.store import cycles as store
 from survey.store import invitations, outbox
+from survey.store.custody import Custody
 from survey.store.cycles import Cycle, Review
 from survey.store.invitations import Invitation, InvitationToken
 from survey.store.keys import Keyring
@@ -81,7 +83,8 @@ def frequency(cycle: Cycle) -> Scale:
 def open_(session: Session, cycle_id: uuid.UUID, keyring: Keyring, *, now: datetime) -> None:
     """Opens the cycle: a key is made, questionnaires are frozen, invitations and their mails are written.
 
-    Raises `IllegalStep` unless it is a draft, and `BadInput` when nobody, or nobody but the subject, is asked.
+    Raises `IllegalStep` unless it is a draft, and `BadInput` when nobody, or nobody but the subject, is asked, or
+    custodians hold the key and have not tested their passphrases.
     """
     cycle = _locked(session, cycle_id)
     opened = cycles.step(Phase(cycle.phase), Phase.OPEN)
@@ -102,7 +105,7 @@ def open_(session: Session, cycle_id: uuid.UUID, keyring: Keyring, *, now: datet
             raise BadInput(f"Nobody is asked about {row.subject.name} yet.")
         row.questionnaire = values.dump(questionnaire(row))
         row.invited = dict(counts)
-    cycle.phase, cycle.opens_at, cycle.public_key = opened, now, keyring.make(cycle.id)
+    cycle.phase, cycle.opens_at, cycle.public_key = opened, now, _sealing_key(session, cycle_id, keyring)
     session.flush()
     session.execute(
         insert(Invitation),
@@ -193,6 +196,7 @@ def close(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> None:
     session.execute(
         delete(outbox.Mail).where(outbox.Mail.reference == cycle_id, outbox.Mail.state == outbox.State.WAITING)
     )
+    _ask_for_passphrase(session, cycle, now)
 
 
 def cancel(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> None:
@@ -200,8 +204,8 @@ def cancel(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> None:
 
     Raises `IllegalStep` unless it is open.
     """
-    close(session, cycle_id, now=now)
     get(session, cycle_id).is_cancelled = True
+    close(session, cycle_id, now=now)
 
 
 def close_due(session: Session, *, now: datetime) -> list[uuid.UUID]:
@@ -266,6 +270,31 @@ def undelivered(session: Session, cycle_id: uuid.UUID) -> Sequence[str]:
         .distinct()
         .order_by(Person.address)
     ).all()
+
+
+def _sealing_key(session: Session, cycle_id: uuid.UUID, keyring: Keyring) -> bytes:
+    """The public key of an opening cycle: a new one, or the one whose other half its custodians have tested."""
+    custody = session.get(Custody, cycle_id)
+    if custody is None:
+        return keyring.make(cycle_id)
+    if not custody.is_tested:
+        raise BadInput("Test the passphrase of this round first: nobody has shown yet that it opens the key.")
+    if keyring.wrapped_public_key(cycle_id) != custody.public_key:
+        raise BadInput("The wrapped key of this round is not where it should be. Choose its custodians again.")
+    return custody.public_key
+
+
+def _ask_for_passphrase(session: Session, cycle: Cycle, now: datetime) -> None:
+    """Writes the mails that say that the answers wait for their custodians, if there are any."""
+    if session.get(Custody, cycle.id) is None or cycle.is_cancelled:
+        return
+    asked = select(Person.id).where(
+        or_(Person.id == cycle.launcher_id, Person.role == Role.PEOPLE_OPERATIONS), Person.is_active
+    )
+    session.add_all(
+        outbox.Mail(kind=Kind.LOCKED, person_id=person_id, reference=cycle.id, due_at=now)
+        for person_id in session.scalars(asked)
+    )
 
 
 def _locked(session: Session, cycle_id: uuid.UUID) -> Cycle:

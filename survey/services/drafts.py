@@ -19,6 +19,7 @@ from survey.core.nominations import Choice
 from survey.core.relationships import Relationship
 from survey.store import cycles as store
 from survey.store.competencies import CompetencyPage
+from survey.store.custody import Custody
 from survey.store.cycles import Cycle, Review, ReviewPage
 from survey.store.nominations import Nomination
 from survey.store.people import Person
@@ -254,6 +255,9 @@ def warnings(session: Session, cycle_id: uuid.UUID) -> list[Warning]:
         raise NotFound("There is no such round.")
     general = (cycles.weak_minimum(cycle.minimum), cycles.about_the_end(cycle.closes_at))
     found = [warning for warning in general if warning]
+    custody = session.get(Custody, cycle_id)
+    if custody is not None and not custody.is_tested:
+        found.append(cycles.UNTESTED)
     load = session.execute(
         select(Person.name, func.count())
         .join(Nomination, Nomination.rater_id == Person.id)

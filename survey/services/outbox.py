@@ -21,10 +21,12 @@ from survey.core.nominations import Choice
 from survey.core.questionnaires import Questionnaire
 from survey.core.relationships import Relationship
 from survey.store import invitations
+from survey.store.custody import Custody
 from survey.store.cycles import Cycle, Review
 from survey.store.invitations import Invitation, InvitationToken, mint
 from survey.store.outbox import Mail, State
 from survey.store.people import Person, SignInLink
+from survey.store.reports import Report
 
 LEASE = timedelta(minutes=2)
 ATTEMPTS = 6
@@ -152,8 +154,28 @@ def _report(session: Session, mail: Mail, person: Person, now: datetime) -> Lett
     review = session.get(Review, mail.reference)
     if review is None or review.cycle.phase != Phase.RELEASED:
         return None
+    kind = Kind.REPORT if session.get(Report, review.id) else Kind.NO_REPORT
+    return Letter(kind, person.address, person.name, _message_id(mail), cycle=review.cycle.name, review_id=review.id)
+
+
+def _passphrase(session: Session, mail: Mail, person: Person, now: datetime) -> Letter | None:
+    cycle, custody = session.get(Cycle, mail.reference), session.get(Custody, mail.reference)
+    if cycle is None or cycle.phase != Phase.CLOSED or custody is None or custody.is_unlocked:
+        return None
+    return Letter(Kind.LOCKED, person.address, person.name, _message_id(mail), cycle=cycle.name, cycle_id=cycle.id)
+
+
+def _objection(session: Session, mail: Mail, person: Person, now: datetime) -> Letter | None:
+    review = session.get(Review, mail.reference)
+    if review is None or not review.is_objected or review.is_tallied:
+        return None
     return Letter(
-        Kind.REPORT, person.address, person.name, _message_id(mail), cycle=review.cycle.name, review_id=review.id
+        Kind.OBJECTION,
+        person.address,
+        person.name,
+        _message_id(mail),
+        cycle=review.cycle.name,
+        cycle_id=review.cycle_id,
     )
 
 
@@ -218,4 +240,6 @@ _COMPOSERS = {
     Kind.NOMINATION: _nomination,
     Kind.APPROVAL: _approval,
     Kind.NOT_OPENED: _not_opened,
+    Kind.LOCKED: _passphrase,
+    Kind.OBJECTION: _objection,
 }

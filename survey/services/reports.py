@@ -70,7 +70,35 @@ def read(session: Session, review_id: uuid.UUID) -> Edition:
     )
 
 
-def standing(session: Session, edition: Edition, person_id: uuid.UUID) -> frozenset[Standing]:
+@dataclass(frozen=True)
+class NothingPublished:
+    """What stands in place of a report that does not exist. `was_objected`: the auditor would not let it through."""
+
+    subject_id: uuid.UUID
+    subject: str
+    cycle: str
+    was_objected: bool
+
+
+def nothing_published(session: Session, review_id: uuid.UUID) -> NothingPublished | None:
+    """Of a released review without a report, because nothing was published for it: about whom it was. Else None."""
+    row = session.execute(
+        select(Person.id, Person.name, Cycle.name, Review.is_objected)
+        .select_from(Review)
+        .join(Cycle, Cycle.id == Review.cycle_id)
+        .join(Person, Person.id == Review.subject_id)
+        .outerjoin(reports.Report, reports.Report.review_id == Review.id)
+        .where(
+            Review.id == review_id,
+            Review.is_tallied,
+            Cycle.phase.in_(READABLE),
+            reports.Report.review_id.is_(None),
+        )
+    ).one_or_none()
+    return NothingPublished(*row) if row else None
+
+
+def standing(session: Session, edition: Edition | NothingPublished, person_id: uuid.UUID) -> frozenset[Standing]:
     """How this person stands to the report."""
     if edition.subject_id == person_id:
         return frozenset({Standing.OWN})

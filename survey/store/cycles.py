@@ -59,6 +59,8 @@ class Review(Base):
     """One person under review in a cycle. The questionnaire and the numbers invited are frozen at launch.
 
     `choice` says how far the choice of raters is (survey.core.nominations.Choice).
+    `is_objected` says that the auditor objected to its report, so that it waits for people operations. A review that
+    is tallied and has no report is one about which nothing was published.
     """
 
     __tablename__ = "review"
@@ -71,6 +73,7 @@ class Review(Base):
     invited: Mapped[dict[str, Any] | None]
     is_tallied: Mapped[bool] = mapped_column(default=False)
     choice: Mapped[str] = mapped_column(default=Choice.OPEN, server_default="open")
+    is_objected: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     cycle: Mapped[Cycle] = relationship(back_populates="reviews")
     subject: Mapped[Person] = relationship()

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine
 from survey.store import (
     audit,
     competencies,
+    custody,
     cycles,
     envelopes,
     imports,
@@ -50,6 +51,7 @@ TABLES = {
         outbox.Mail,
         audit.AuditEntry,
         imports.PeopleImport,
+        custody.Custody,
     )
 }
 """Every table by its name."""

@@ -9,10 +9,12 @@ from survey.web import (
     accounts,
     company_accounts,
     competencies,
+    custody,
     cycles,
     drafts,
     errors,
     nominations,
+    objections,
     operations,
     participation,
     people,
@@ -38,6 +40,8 @@ def register(app: Flask, csrf: CSRFProtect, *, redis_url: str) -> None:
         reports,
         operations,
     ):
+        app.register_blueprint(module.pages)
+    for module in (custody, objections):
         app.register_blueprint(module.pages)
     # A rater whose browser lost its session must get the form back with every answer kept, so this one page
     # looks at the token itself, as a part of its form.

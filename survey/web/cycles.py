@@ -17,7 +17,7 @@ from survey.core.access import Action, Role
 from survey.core.competencies import Section
 from survey.core.cycles import Phase
 from survey.core.participation import Participation
-from survey.services import cycles, participation
+from survey.services import custody, cycles, participation, tally
 from survey.store.cycles import Cycle
 
 pages = Blueprint("cycles", __name__, url_prefix="/rounds")
@@ -95,6 +95,9 @@ def cycle(cycle_id: uuid.UUID) -> ResponseReturnValue:
             blocks=[Section(block).heading for block in row.blocks],
             counted=done,
             total=total,
+            custody=custody.of(session, cycle_id),
+            objected=tally.objected(session, cycle_id),
+            settles_objections=context.may(Action.SETTLE_OBJECTION),
         )
 
 

@@ -25,7 +25,7 @@ from survey.core.cycles import Phase
 from survey.core.errors import BadInput
 from survey.core.questionnaires import Questionnaire
 from survey.core.relationships import Relationship
-from survey.services import competencies, cycles, drafts, nominations, people
+from survey.services import competencies, custody, cycles, drafts, nominations, people
 from survey.services.responses import Asked
 from survey.store.cycles import Cycle, Review
 from survey.store.people import Person
@@ -183,6 +183,7 @@ def overview(cycle_id: uuid.UUID) -> ResponseReturnValue:
             minutes=_minutes(session, row),
             blocks=[Section(block).heading for block in row.blocks],
             asked=len(nominations.load(session, cycle_id)),
+            custody=custody.of(session, cycle_id),
         )
 
 

@@ -14,6 +14,7 @@ from survey.core.disclosure import Group
 from survey.core.errors import NotAllowed, NotFound
 from survey.delivery import charts
 from survey.services import people, reports
+from survey.services.reports import NothingPublished
 
 pages = Blueprint("reports", __name__, url_prefix="/reports")
 
@@ -35,13 +36,16 @@ def read(review_id: uuid.UUID) -> ResponseReturnValue:
     """One report, for its subject and for whoever they report to. To others it does not exist."""
     person = context.signed_in()
     with context.reading() as session:
-        edition = reports.read(session, review_id)
+        nothing = reports.nothing_published(session, review_id)
+        edition = nothing or reports.read(session, review_id)
         standing = reports.standing(session, edition, person.id)
     try:
         context.permit(Action.READ_REPORT, *standing)
     except NotAllowed:
         raise NotFound("There is no such report, or it has not been released yet.") from None
     is_own = Standing.OWN in standing
+    if isinstance(edition, NothingPublished):
+        return render_template("reports/nothing.html", edition=edition, is_own=is_own)
     private = {
         question.item for chapter in edition.report.chapters for question in chapter.questions if question.is_private
     }

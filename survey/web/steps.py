@@ -16,7 +16,7 @@ from survey.core import cycles as rules
 from survey.core.access import Action
 from survey.core.cycles import Warning
 from survey.core.errors import BadInput
-from survey.services import cycles, drafts, nominations, participation
+from survey.services import custody, cycles, drafts, nominations, participation
 
 pages = Blueprint("steps", __name__, url_prefix="/rounds")
 
@@ -150,18 +150,27 @@ def close(cycle_id: uuid.UUID) -> ResponseReturnValue:
         with context.transaction() as session:
             context.runnable(session, cycle_id)
             cycles.close(session, cycle_id, now=context.now())
+            is_waiting = custody.of(session, cycle_id).is_waiting
         context.wake("tasks.tally.sweep")
+        if is_waiting:
+            flash("The round is closed. Nobody can answer any more.", "done")
+            return redirect(url_for("custody.unlock", cycle_id=cycle_id), 303)
         flash("The round is closed. The answers are being counted.", "done")
         return _back(cycle_id)
     with context.reading() as session:
         context.runnable(session, cycle_id)
         invited, answered = participation.totals(session, [cycle_id]).get(cycle_id, (0, 0))
+        holder = custody.of(session, cycle_id).holder
     waiting = invited - answered
     lines = [
         f"{waiting} answers have not come in; those people can no longer answer.",
         "The answers are counted once, and the key that could open them is destroyed. This cannot be undone.",
     ]
-    return _confirm("Close this round now?", lines, "Close and count", cycle_id, form, is_danger=True)
+    label = "Close and count"
+    if holder.passphrases:
+        lines.insert(1, "They are counted when the passphrase has been typed; the next page asks for it.")
+        label = "Close"
+    return _confirm("Close this round now?", lines, label, cycle_id, form, is_danger=True)
 
 
 @pages.route("/<uuid:cycle_id>/cancel", methods=["GET", "POST"])
@@ -215,6 +224,7 @@ def delete(cycle_id: uuid.UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         with context.transaction() as session:
             context.runnable(session, cycle_id)
+            custody.forget(session, cycle_id, context.installation().keyring)
             drafts.discard(session, cycle_id)
         flash("The draft is gone.", "done")
         return redirect(url_for("cycles.index"), 303)

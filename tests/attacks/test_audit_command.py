@@ -497,7 +497,7 @@ def scene(company: Company, app: Flask, redis_url: str, tmp_path: Path) -> Itera
 
     def audit(*, logs: bool = True) -> Outcome:
         arguments = ["anonymity", *(["--logs", str(tmp_path / "logs")] if logs else [])]
-        result = CliRunner().invoke(audits.audit, arguments, obj=lambda environ: app, standalone_mode=False)
+        result = CliRunner().invoke(audits.audit, arguments, obj=lambda environ, **_: app, standalone_mode=False)
         if isinstance(result.exception, SurveyError | click.ClickException):
             return Outcome(2, f"{result.output}{result.exception}")
         if result.exception is not None:

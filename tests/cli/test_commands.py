@@ -74,8 +74,23 @@ def test_what_cannot_be_done_is_one_sentence_and_exit_code_2(arguments, tmp_path
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_keys_that_others_can_read_stop_every_command_but_the_audit_which_reports_them(environ):
+    keys = Path(environ["SURVEY_KEY_DIRECTORY"])
+    keys.mkdir(mode=0o700)
+    (keys / "left-over.key").write_bytes(os.urandom(32))
+    (keys / "left-over.key").chmod(0o644)
+    refused = _survey("cycle", "list", environ=environ)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == f"{keys / 'left-over.key'} can be read by others: set its rights to 0600.\n"
+    audited = _survey("audit", "anonymity", environ=environ)
+    assert audited.returncode == 1
+    assert "1 file with rights beyond 0600" in audited.stdout
+
+
 def test_an_operator_sets_up_a_database_and_the_first_administrator(environ, tmp_path):
-    environ["SURVEY_DATABASE_URL"] = f"sqlite:///{tmp_path / 'new.sqlite'}"
+    (tmp_path / "database").mkdir()
+    environ["SURVEY_DATABASE_URL"] = f"sqlite:///{tmp_path / 'database' / 'new.sqlite'}"
     early = _survey("cycle", "list", environ=environ)
     assert (early.returncode, early.stderr.strip()) == (
         2,

@@ -18,7 +18,7 @@ def mail_templates(tmp_path_factory):
             {
                 "SURVEY_MODE": "testing",
                 "SURVEY_SECRET_KEY": secrets.token_urlsafe(48),
-                "SURVEY_DATABASE_URL": f"sqlite:///{folder}/none.sqlite",
+                "SURVEY_DATABASE_URL": f"sqlite:///{folder}/database/none.sqlite",
                 "SURVEY_REDIS_URL": "redis://127.0.0.1:1/0",
                 "SURVEY_KEY_DIRECTORY": str(folder / "keys"),
                 "SURVEY_BASE_URL": "http://localhost",

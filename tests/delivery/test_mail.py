@@ -34,6 +34,8 @@ def letter(kind, colleagues=COLLEAGUES):
         k=4,
         colleagues=colleagues,
         review_id=uuid.UUID(int=7),
+        cycle_id=uuid.UUID(int=8),
+        subjects=("Sam Rivera", "Ana <b>Petrov</b>"),
     )
 
 

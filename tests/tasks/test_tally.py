@@ -1,0 +1,147 @@
+"""The tally fails closed: a mutant makes the auditor object, and nothing of that review gets out."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import func, select
+
+from survey import context
+from survey.core import disclosure
+from survey.core.audit import Event
+from survey.core.cycles import Phase
+from survey.core.errors import IllegalStep
+from survey.core.relationships import Relationship
+from survey.services import audit, cycles, drafts, nominations
+from survey.services import tally as services
+from survey.store.cycles import Review
+from survey.store.envelopes import Envelope
+from survey.store.reports import Cell, Comment, Report
+from tasks import tally
+from tests.company import PEERS, Company
+
+
+def test_a_review_to_which_the_auditor_objects_is_set_apart_and_the_others_go_on(company, mutant, rung):
+    cycle_id, thin, full = _answered(company)
+    _sweep()
+    with context.reading() as session:
+        for table in (Cell, Comment, Report):
+            assert session.scalars(select(table.review_id).where(table.review_id == thin)).all() == []
+        assert session.get(Report, full) is not None
+        assert session.scalar(select(func.count()).where(Envelope.review_id == thin)) == 4
+        assert session.scalar(select(func.count()).where(Envelope.review_id == full)) == 0
+        assert [review.id for review in services.objected(session, cycle_id)] == [thin]
+        assert cycles.get(session, cycle_id).phase == Phase.CLOSED
+    assert context.installation().keyring.is_kept(cycle_id)
+    assert "tasks.outbox.sweep" in rung.tasks
+
+
+def test_the_sweep_leaves_it_alone_and_says_it_once(company, mutant):
+    _cycle_id, thin, _ = _answered(company)
+    _sweep()
+    _sweep()
+    tally.count.run(str(thin))
+    letters = [letter for letter, _ in company.letters() if letter.kind == "objection"]
+    assert [letter.address for letter in letters] == ["noor@company.test"]
+    with context.reading() as session:
+        entries = [entry for entry in audit.newest(session) if entry.event is Event.AUDITOR_OBJECTED]
+        assert [(entry.about, dict(entry.detail), entry.actor_id) for entry in entries] == [(thin, {}, None)]
+
+
+def test_after_an_update_it_is_counted_again_and_the_round_goes_on(company, mutant):
+    cycle_id, thin, _ = _answered(company)
+    _sweep()
+    mutant.undo()
+    _again(thin)
+    _sweep()
+    with context.reading() as session:
+        assert session.get(Report, thin) is not None
+        assert session.scalar(select(func.count()).where(Cell.review_id == thin, Cell.group == "peer")) == 0
+        assert cycles.get(session, cycle_id).is_key_destroyed
+    assert list(context.installation().keyring.directory.iterdir()) == []
+
+
+def test_an_objection_that_comes_again_is_told_again(company, mutant):
+    cycle_id, thin, _ = _answered(company)
+    for _ in range(2):
+        _sweep()
+        assert [letter.kind for letter, _ in company.letters() if letter.kind == "objection"] == ["objection"]
+        _again(thin)
+    _sweep()
+    with context.reading() as session:
+        assert [review.id for review in services.objected(session, cycle_id)] == [thin]
+
+
+def test_publishing_nothing_deletes_its_answers_and_lets_the_round_finish(company, mutant):
+    cycle_id, thin, full = _answered(company)
+    _sweep()
+    with context.transaction() as session:
+        services.abandon(session, thin, actor_id=company.ids["noor"], now=context.now())
+    _sweep()
+    assert not context.installation().keyring.is_kept(cycle_id)
+    company.release(cycle_id)
+    with context.reading() as session:
+        assert session.scalar(select(func.count()).select_from(Envelope)) == 0
+        for table in (Cell, Comment, Report):
+            assert session.scalars(select(table.review_id).where(table.review_id == thin)).all() == []
+        assert session.get(Report, full) is not None
+    kinds = {letter.address: letter.kind for letter, _ in company.letters() if letter.kind != "objection"}
+    assert kinds == {"sam@company.test": "no_report", "ben@company.test": "report"}
+
+
+def test_only_what_was_objected_to_can_be_settled(company):
+    _cycle_id, thin, _ = _answered(company)
+    with pytest.raises(IllegalStep), context.transaction() as session:
+        services.abandon(session, thin, actor_id=company.ids["noor"], now=context.now())
+    with pytest.raises(IllegalStep):
+        _again(thin)
+    _sweep()
+    with pytest.raises(IllegalStep), context.transaction() as session:
+        services.object_to(session, thin, now=context.now())
+
+
+def test_the_log_says_that_it_objected_and_not_why(company, mutant, capsys):
+    _answered(company)
+    _sweep()
+    said = capsys.readouterr()
+    assert "auditor_objected" in said.out + said.err
+    assert "success_indicators" not in said.out + said.err
+
+
+def _answered(company: Company):
+    """A closed round about Sam, where one of four peers observed nothing, and Ben, where six rate everything."""
+    cycle_id, thin = company.draft(dict.fromkeys(PEERS[:4], Relationship.PEER))
+    with context.transaction() as session:
+        full = drafts.add_review(session, cycle_id, company.ids["ben"], [company.page_id])
+        raters = {company.ids[name]: Relationship.PEER for name in PEERS if name != "ben"}
+        nominations.choose(session, full.id, raters)
+        cycles.open_(session, cycle_id, context.installation().keyring, now=context.now())
+    for name, token in company.tokens().items():
+        with context.reading() as session:
+            subjects = session.scalars(select(Review.id).where(Review.cycle_id == cycle_id)).all()
+        for _ in subjects if name in set(PEERS[:4]) - {"ben"} else subjects[:1]:
+            company.answer(token, rating=None if name == "ana" else 3, words="Something to say.")
+    company.close(cycle_id)
+    return cycle_id, thin, full.id
+
+
+def _sweep() -> None:
+    """The sweep, with each of its tasks run at once."""
+    with context.reading() as session:
+        waiting = services.waiting(session)
+    for review_id in waiting:
+        tally.count.run(str(review_id))
+    tally.finish()
+
+
+def _again(review_id) -> None:
+    with context.transaction() as session:
+        services.count_again(session, review_id)
+
+
+@pytest.fixture
+def mutant(monkeypatch):
+    """A build that takes one rater too few for a figure (R1); the auditor knows better."""
+    real = disclosure._cell
+    with monkeypatch.context() as patched:
+        patched.setattr(disclosure, "_cell", lambda *args: real(*args[:-1], args[-1] - 1))
+        yield patched
