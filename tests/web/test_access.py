@@ -22,6 +22,7 @@ PUBLIC = {
     "responses.answer",
     "responses.decline",
     "responses.thanks",
+    "responses.resume",
 }
 
 
