@@ -109,15 +109,16 @@ def answer(invitation_id: uuid.UUID) -> ResponseReturnValue:
 @public
 def decline(invitation_id: uuid.UUID) -> ResponseReturnValue:
     """One question back, no reason asked. Without the tick nothing happens."""
-    form = DeclineForm()
     reader_id = _reader()
+    # First whether the link opens anything: a form begins a session, and links that open nothing look the same.
+    with context.reading() as session:
+        asked = responses.asked(session, _token(), invitation_id, reader_id=reader_id)
+    form = DeclineForm()
     if form.validate_on_submit():
         with context.transaction() as session:
             responses.decline(session, _token(), invitation_id, draft_secret=_draft_secret(), reader_id=reader_id)
         flash("Thank you for telling us. You will not be asked about this person again in this round.", "done")
         return redirect(url_for("responses.thanks"), 303)
-    with context.reading() as session:
-        asked = responses.asked(session, _token(), invitation_id, reader_id=reader_id)
     is_self = asked.relationship is Relationship.SELF
     form.is_meant.label.text = "I do not want to assess myself" if is_self else f"I can’t review {asked.subject}"
     return render_template("responses/decline.html", asked=asked, form=form), 422 if form.is_submitted() else 200
@@ -127,10 +128,10 @@ def decline(invitation_id: uuid.UUID) -> ResponseReturnValue:
 @public
 def resume() -> ResponseReturnValue:
     """Takes the code of another device, and goes on here with what was saved there."""
-    form = CodeForm()
     token, reader_id = _token(), _reader()
     with context.reading() as session:
         waiting = responses.waiting(session, token, reader_id=reader_id)
+    form = CodeForm()
     if form.validate_on_submit():
         try:
             secret = codes.read(form.code.data or "")
