@@ -9,7 +9,7 @@ import random
 import secrets
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 import pytest
@@ -152,10 +152,14 @@ def numbered_comment(**fields: object) -> Comment:
     return Comment(id=uuid.UUID(int=next(_numbers)), **fields)
 
 
-def comment_of_author(**fields: object) -> Comment:
-    """A comment whose key begins with something of its author: here the word that only they write."""
-    author = hashlib.sha256(str(fields["text"]).split()[0].encode()).digest()
-    return Comment(id=uuid.UUID(bytes=author[:8] + secrets.token_bytes(8)), **fields)
+def comment_by(authors: Mapping[str, uuid.UUID]) -> Callable[..., Comment]:
+    """Comments whose keys begin with something of their author; `authors` has them by the first word of a text."""
+
+    def comment(**fields: object) -> Comment:
+        author = hashlib.sha256(authors[str(fields["text"]).split()[0]].bytes).digest()
+        return Comment(id=uuid.UUID(bytes=author[:8] + secrets.token_bytes(8)), **fields)
+
+    return comment
 
 
 _numbers = itertools.count(1)
