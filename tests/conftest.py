@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextvars
+import os
 import secrets
+import shutil
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,6 +16,8 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from playwright.sync_api import Browser as Chromium
+from playwright.sync_api import Playwright, sync_playwright
 from werkzeug.test import TestResponse
 
 import config as settings
@@ -119,3 +124,33 @@ def app(environ: dict[str, str], clock: Clock, rung: Rung, monkeypatch: pytest.M
 def company(app: Flask) -> Company:
     """Fourteen people, the sample pages, and verbs to run rounds with."""
     return Company(app)
+
+
+@pytest.fixture
+def web(app: Flask) -> Iterator[str]:
+    """The address of the app, served on loopback."""
+    with servers.web_server(app) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright: Playwright) -> Iterator[Chromium]:
+    """A real browser. Skipped loudly where there is none; CI fails instead."""
+    program = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
+    if program is None:
+        if os.environ.get("SURVEY_REQUIRE_BROWSER"):
+            pytest.fail("There is no Chromium, and SURVEY_REQUIRE_BROWSER asks for one.")
+        warnings.warn("NO CHROMIUM HERE: THE BROWSER JOURNEYS WERE SKIPPED", UserWarning, stacklevel=1)
+        pytest.skip("no Chromium was found: the browser journeys did not run")
+    browser = playwright.chromium.launch(
+        executable_path=program,
+        args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
+    )
+    yield browser
+    browser.close()

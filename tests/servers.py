@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -16,7 +17,9 @@ from typing import Any
 
 import redis
 from aiosmtpd.controller import Controller
+from flask import Flask
 from sqlalchemy import create_engine, make_url
+from werkzeug.serving import make_server
 
 from survey.store import base, schema
 
@@ -46,6 +49,20 @@ def redis_server(port: int | None = None) -> Iterator[str]:
         finally:
             process.terminate()
             process.wait()
+
+
+@contextmanager
+def web_server(app: Flask) -> Iterator[str]:
+    """The address at which this app answers, with a thread for each request."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://localhost:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def _wait_for_redis(port: int) -> None:

@@ -116,5 +116,9 @@ def _check_rating(item: Item, rating: int | None) -> None:
 
 def _is_invisible(char: str) -> bool:
     # Tabs and other white space are folded by the caller; joiners stay, since scripts and emoji need them.
+    # Spaces without width go: they part nothing that a reader sees, and stay where a text was copied from.
     category = unicodedata.category(char)
-    return category in {"Cc", "Cs", "Co", "Cn"} and not char.isspace()
+    return char in _WITHOUT_WIDTH or (category in {"Cc", "Cs", "Co", "Cn"} and not char.isspace())
+
+
+_WITHOUT_WIDTH = frozenset("\u00ad\u180e\u200b\u2060\ufeff")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from survey.core.relationships import Relationship
+from survey.core.relationships import ANONYMOUS, Relationship
 
 
 @dataclass(frozen=True)
@@ -19,43 +19,84 @@ class Statement:
 def of(
     relationship: Relationship, *, subject: str, invited: Mapping[str, int], k: int, has_open_questions: bool
 ) -> Statement:
-    """The statement for one rater of `subject`, when so many were `invited` per relationship, under the minimum `k`."""
+    """The statement for one rater of `subject`, when so many were `invited` per relationship, under the minimum `k`.
+
+    `has_open_questions` says whether this rater is asked for words too. What can never be shown, whoever answers,
+    is called so. How long it takes depends on no one else; the page says it beside the name.
+    """
     if relationship is Relationship.SELF:
-        return Statement(
-            False,
-            (
-                "This is your own view. It stands in your report as yours, and your manager sees your ratings there.",
-                "Your answers to the questions for yourself are shown to you alone.",
-            ),
-        )
+        return Statement(False, _to_the_subject(has_open_questions))
     if relationship is Relationship.MANAGER:
-        return Statement(
-            False,
-            (
-                f"You answer as {subject}’s manager: your answers are not anonymous. {subject} sees your ratings "
-                "and your words as yours.",
-            ),
-        )
-    count = invited.get(relationship, 0)
-    company = (
-        f"{count} {relationship.plural.lower()} were asked about {subject}, you among them."
-        if count > 1
-        else f"You are the only {relationship.label} asked about {subject}."
+        return Statement(False, _to_the_manager(subject, has_open_questions))
+    counts = {kind: invited.get(kind, 0) for kind in ANONYMOUS}
+    # Whoever reads this has been asked, whatever was written down.
+    counts[relationship] = max(counts[relationship], 1)
+    lines = [
+        _company(relationship, counts[relationship], subject),
+        f"{subject}, and the managers they report to, see figures of groups, never a single rating. "
+        + _if_few_answer(relationship, counts, k),
+    ]
+    if has_open_questions:
+        lines.append(_words(sum(counts.values()), k))
+    return Statement(True, tuple(lines))
+
+
+def _to_the_subject(has_open_questions: bool) -> tuple[str, ...]:
+    ratings = (
+        "This is your own view, so it is not anonymous. Your ratings stand in your report as yours, and the managers "
+        "you report to see them there."
     )
-    if count >= k:
-        few = f"If fewer than {k} of you answer, your ratings are pooled with other small groups, or not shown at all."
-    else:
-        few = (
+    if not has_open_questions:
+        return (ratings,)
+    return (ratings, "What you write in answer to the questions for yourself is shown to you alone.")
+
+
+def _to_the_manager(subject: str, has_open_questions: bool) -> tuple[str, ...]:
+    seen = "your ratings and, word for word, what you write" if has_open_questions else "your ratings"
+    return (
+        f"You answer as {subject}’s manager: your answers are not anonymous. {subject}, and the managers they report "
+        f"to, see {seen}, as the manager’s.",
+        f"There is no minimum for you: they see it even if nobody else answers about {subject}.",
+    )
+
+
+def _company(relationship: Relationship, count: int, subject: str) -> str:
+    """How many of the same relationship were invited."""
+    if count == 1:
+        return f"You are the only {relationship.label} asked about {subject}."
+    return f"{count} {_plural(relationship)} were asked about {subject}, you among them."
+
+
+def _if_few_answer(relationship: Relationship, counts: Mapping[Relationship, int], k: int) -> str:
+    """What happens to the ratings of this relationship if fewer than k answer, as far as the numbers allow it."""
+    count = counts[relationship]
+    # Other groups are pooled with this one only when fewer than k of them answer.
+    with_others = count + sum(min(other, k - 1) for kind, other in counts.items() if kind is not relationship)
+    if with_others < k:
+        return f"Too few people were asked for the minimum of {k}, so your ratings will not be shown to anybody."
+    if count < k:
+        return (
             f"That is fewer than {k}, so this group is never shown on its own: your ratings are pooled with other "
             "small groups, or not shown at all."
         )
-    lines = [company, f"{subject} and their manager see group averages. {few}"]
-    if has_open_questions:
-        lines.append(
-            f"What you write is shown to both word for word, mixed with the words of others and in random order, and "
-            f"only if at least {k} people answer that question."
-        )
-    return Statement(True, tuple(lines))
+    condition = f"If fewer than {k} of you answer" if count > k else "Unless every one of you answers"
+    if with_others == count:
+        return f"{condition}, your ratings are not shown at all."
+    return f"{condition}, your ratings are pooled with other small groups, or not shown at all."
+
+
+def _words(asked: int, k: int) -> str:
+    """Who reads the open answers, and when."""
+    if asked < k:
+        return "For the same reason, nobody will read what you write here. You can leave those questions empty."
+    return (
+        f"What you write is shown to the same people word for word, mixed with the words of others and in random "
+        f"order, and only if at least {k} people answer that question."
+    )
+
+
+def _plural(relationship: Relationship) -> str:
+    return "other colleagues" if relationship is Relationship.OTHER else relationship.plural.lower()
 
 
 PROMISE = (

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from nacl.exceptions import CryptoError
-from sqlalchemy import CursorResult, Row, delete, insert, select, update
+from sqlalchemy import CursorResult, Row, delete, insert, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from survey.core import responses, statements, values
 from survey.core.cycles import Phase
-from survey.core.errors import LinkClosed
+from survey.core.errors import BadInput, LinkClosed
 from survey.core.questionnaires import Questionnaire
 from survey.core.relationships import Relationship
 from survey.core.responses import Answers, Response
@@ -57,9 +57,13 @@ class Asked:
     statement: Statement
 
 
-def waiting(session: Session, token: str) -> Sequence[Waiting]:
+# `reader_id` is whoever is signed in in the browser that follows a link. To the subject of a review a link to it is
+# closed, unless it is the one to their own view: a colleague's mail may have been forwarded.
+
+
+def waiting(session: Session, token: str, *, reader_id: uuid.UUID | None = None) -> Sequence[Waiting]:
     """The colleagues about whom this link still asks, by name. Raises `LinkClosed` when there are none."""
-    rows = session.execute(_opened_by(token).order_by(Person.name)).all()
+    rows = session.execute(_opened_by(token, reader_id).order_by(Person.name)).all()
     if not rows:
         raise LinkClosed(CLOSED)
     return [
@@ -76,9 +80,9 @@ def waiting(session: Session, token: str) -> Sequence[Waiting]:
     ]
 
 
-def asked(session: Session, token: str, invitation_id: uuid.UUID) -> Asked:
+def asked(session: Session, token: str, invitation_id: uuid.UUID, *, reader_id: uuid.UUID | None = None) -> Asked:
     """What this invitation asks. Raises `LinkClosed` unless the link opens it."""
-    row = _open_invitation(session, token, invitation_id)
+    row = _open_invitation(session, token, invitation_id, reader_id)
     relationship = Relationship(row.relationship)
     questionnaire = _asked_of(session, row)
     return Asked(
@@ -100,14 +104,20 @@ def asked(session: Session, token: str, invitation_id: uuid.UUID) -> Asked:
 
 
 def submit(
-    session: Session, token: str, invitation_id: uuid.UUID, answers: Answers, *, draft_secret: bytes | None
+    session: Session,
+    token: str,
+    invitation_id: uuid.UUID,
+    answers: Answers,
+    *,
+    draft_secret: bytes | None,
+    reader_id: uuid.UUID | None = None,
 ) -> None:
     """Takes the answers of this invitation, once and for all.
 
     Raises `Incomplete` or `BadInput` for answers that do not answer what was asked, and `LinkClosed` when the link
     opens nothing or somebody was faster. Nothing of it is written then.
     """
-    row = _open_invitation(session, token, invitation_id)
+    row = _open_invitation(session, token, invitation_id, reader_id)
     checked = responses.check(_asked_of(session, row), answers)
     box = envelopes.seal(Response(Relationship(row.relationship), checked), row.public_key)
     _claim(session, invitation_id, State.DONE)
@@ -115,24 +125,31 @@ def submit(
     _delete_draft(session, invitation_id, draft_secret)
 
 
-def decline(session: Session, token: str, invitation_id: uuid.UUID, *, draft_secret: bytes | None) -> None:
+def decline(
+    session: Session,
+    token: str,
+    invitation_id: uuid.UUID,
+    *,
+    draft_secret: bytes | None,
+    reader_id: uuid.UUID | None = None,
+) -> None:
     """Takes note that this rater will not answer. No reason is asked. Raises `LinkClosed`."""
-    _open_invitation(session, token, invitation_id)
+    _open_invitation(session, token, invitation_id, reader_id)
     _claim(session, invitation_id, State.DECLINED)
     _delete_draft(session, invitation_id, draft_secret)
 
 
 def save_draft(
-    session: Session, token: str, invitation_id: uuid.UUID, answers: Answers, *, draft_secret: bytes
+    session: Session,
+    token: str,
+    invitation_id: uuid.UUID,
+    answers: Answers,
+    *,
+    draft_secret: bytes,
+    reader_id: uuid.UUID | None = None,
 ) -> None:
     """Keeps unfinished answers, locked with the secret of the rater's browser. Raises `LinkClosed`, `BadInput`."""
-    row = _open_invitation(session, token, invitation_id)
-    box = envelopes.lock(Response(Relationship(row.relationship), answers), draft_secret, invitation_id)
-    _delete_draft(session, invitation_id, draft_secret)
-    session.execute(
-        insert(Draft),
-        {"id": envelopes.draft_id(draft_secret, invitation_id), "cycle_id": row.cycle_id, "box": box},
-    )
+    _keep(session, _open_invitation(session, token, invitation_id, reader_id), answers, draft_secret)
 
 
 def draft(session: Session, invitation_id: uuid.UUID, *, draft_secret: bytes) -> Answers | None:
@@ -146,7 +163,49 @@ def draft(session: Session, invitation_id: uuid.UUID, *, draft_secret: bytes) ->
         return None
 
 
-def _opened_by(token: str):  # type: ignore[no-untyped-def]  # the column types of this row are only of use in here
+def resume(
+    session: Session, token: str, *, secret: bytes, own: bytes | None, reader_id: uuid.UUID | None = None
+) -> None:
+    """Makes the drafts under another device's `secret` this browser's own, for everybody this link asks about.
+
+    What this browser had saved under `own` comes along, and gives way where both answer the same question. Raises
+    `LinkClosed`, and `BadInput` when the secret opens nothing that this link asks for; nothing is changed then.
+    """
+    rows = session.execute(_opened_by(token, reader_id)).all()
+    if not rows:
+        raise LinkClosed(CLOSED)
+    theirs = {row.invitation_id: draft(session, row.invitation_id, draft_secret=secret) for row in rows}
+    if not any(theirs.values()):
+        raise BadInput(
+            "Nothing is saved under this code for the people this link asks about. Nothing was changed; please "
+            "compare it once more, and look whether it belongs to this mail."
+        )
+    if own is None or own == secret:
+        return
+    for row in rows:
+        mine = draft(session, row.invitation_id, draft_secret=own)
+        if mine is not None:
+            there = theirs[row.invitation_id] or Answers({}, {})
+            _keep(
+                session,
+                row,
+                Answers({**mine.ratings, **there.ratings}, {**mine.comments, **there.comments}),
+                secret,
+            )
+            _delete_draft(session, row.invitation_id, own)
+
+
+def _keep(session: Session, row: Row[tuple[object, ...]], answers: Answers, secret: bytes) -> None:
+    box = envelopes.lock(Response(Relationship(row.relationship), answers), secret, row.invitation_id)
+    _delete_draft(session, row.invitation_id, secret)
+    session.execute(
+        insert(Draft), {"id": envelopes.draft_id(secret, row.invitation_id), "cycle_id": row.cycle_id, "box": box}
+    )
+
+
+def _opened_by(token: str, reader_id: uuid.UUID | None):  # type: ignore[no-untyped-def]  # its row is of use in here
+    is_own_view = Invitation.relationship == Relationship.SELF
+    is_open_to_reader = true() if reader_id is None else or_(Review.subject_id != reader_id, is_own_view)
     return (
         select(
             Invitation.id.label("invitation_id"),
@@ -168,13 +227,16 @@ def _opened_by(token: str):  # type: ignore[no-untyped-def]  # the column types 
             InvitationToken.hash == fingerprint(token),
             Invitation.state == State.OPEN,
             Cycle.phase == Phase.OPEN,
+            is_open_to_reader,
         )
     )
 
 
-def _open_invitation(session: Session, token: str, invitation_id: uuid.UUID) -> Row[tuple[object, ...]]:
+def _open_invitation(
+    session: Session, token: str, invitation_id: uuid.UUID, reader_id: uuid.UUID | None
+) -> Row[tuple[object, ...]]:
     row: Row[tuple[object, ...]] | None = session.execute(
-        _opened_by(token).where(Invitation.id == invitation_id)
+        _opened_by(token, reader_id).where(Invitation.id == invitation_id)
     ).one_or_none()
     if row is None:
         raise LinkClosed(CLOSED)

@@ -42,9 +42,13 @@ def show(
     problem: str | None = None,
     gaps: tuple[str, ...] = (),
     is_saved: bool = False,
+    code: str = "",
     is_preview: bool = False,
 ) -> str:
-    """The page with the form: as it is, with what is wrong with it, saved, or to be looked at only."""
+    """The page with the form: as it is, with what is wrong with it, saved, or to be looked at only.
+
+    `code` opens what was saved on another device, and is shown once it was asked for.
+    """
     form.fingerprint.data = asked.questionnaire.fingerprint
     return render_template(
         "responses/form.html",
@@ -54,6 +58,7 @@ def show(
         gaps=list(gaps),
         problem=problem,
         saved=is_saved,
+        code=code,
         is_preview=is_preview,
     )
 

@@ -18,6 +18,7 @@ from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey
 from sqlalchemy import Engine, inspect, text
 
+from survey.core import codes
 from survey.core.responses import Response
 from survey.store import envelopes
 
@@ -192,7 +193,10 @@ def sizes(engine: Engine) -> int:
 
 
 def candidate_keys(secrets: Iterable[bytes], dumps: Iterable[Mapping[str, bytes]], folder: Path) -> set[bytes]:
-    """Every 32 bytes that could be a key: files, values of a dump, secrets, and what is commonly made of them."""
+    """Every 32 bytes that could be a key, and 16 that could be a draft's secret.
+
+    Files, values of a dump, secrets, and what is commonly made of them.
+    """
     found = {file.read_bytes() for file in folder.rglob("*") if file.is_file()} if folder.exists() else set()
     for each in dumps:
         for content in each.values():
@@ -200,7 +204,12 @@ def candidate_keys(secrets: Iterable[bytes], dumps: Iterable[Mapping[str, bytes]
     material = set(secrets) | {value for value in found if 16 <= len(value) <= 64}
     found |= {derive(value) for value in material for derive in (_sha256, _blake2b)} | material
     found |= {bytes.fromhex(value.decode()) for value in material if _is_hex(value)}
-    return {value for value in found if len(value) == 32}
+    return found_of(32, found) | found_of(codes.SECRET_SIZE, found)
+
+
+def found_of(size: int, values: Iterable[bytes]) -> set[bytes]:
+    """Those of the values that have this size."""
+    return {value for value in values if len(value) == size}
 
 
 def _sha256(value: bytes) -> bytes:
@@ -218,7 +227,7 @@ def _is_hex(value: bytes) -> bool:
 def opened(boxes: Sequence[bytes], keys: Iterable[bytes]) -> list[Response]:
     """The envelopes that any of these keys opens."""
     found = []
-    for key in keys:
+    for key in found_of(PrivateKey.SIZE, keys):
         try:
             # All boxes of a cycle are sealed to one key: who opens the first opens all.
             envelopes.unseal(boxes[0], PrivateKey(key))

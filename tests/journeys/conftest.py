@@ -1,18 +1,15 @@
-"""A real browser on a real installation. Skipped loudly where there is no Chromium; CI fails instead."""
+"""A real browser on a real installation."""
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 import config as settings
 from survey import context
@@ -86,28 +83,6 @@ class Walk:
             raise AssertionError(f"{what} is wider than the window of {width} pixels")
         found = Axe().run(page)
         assert found.violations_count == 0, found.generate_report()
-
-
-@pytest.fixture(scope="session")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def chromium(playwright: Playwright) -> Iterator[Browser]:
-    program = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
-    if program is None:
-        if os.environ.get("SURVEY_REQUIRE_BROWSER"):
-            pytest.fail("There is no Chromium, and SURVEY_REQUIRE_BROWSER asks for one.")
-        warnings.warn("NO CHROMIUM HERE: THE BROWSER JOURNEYS WERE SKIPPED", UserWarning, stacklevel=1)
-        pytest.skip("no Chromium was found: the browser journeys did not run")
-    browser = playwright.chromium.launch(
-        executable_path=program,
-        args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
-    )
-    yield browser
-    browser.close()
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ PUBLIC = {
     "responses.answer",
     "responses.decline",
     "responses.thanks",
+    "responses.resume",
 }
 
 

@@ -117,14 +117,35 @@ def test_done_wrong_and_expired_links_look_the_same(company, clock):
     assert (done.status_code, done.data) == (wrong.status_code, wrong.data) == (expired.status_code, expired.data)
 
 
-def test_declining_is_one_post_and_asks_no_reason(company):
+def test_declining_is_one_post_with_a_tick_and_asks_no_reason(company):
     company.open()
     client, form = _form(company, "ana")
     page = client.get(form.request.path + "/decline")
     assert page.status_code == 200
-    answer = client.post(form.request.path + "/decline", data={"csrf_token": csrf(page.text)})
+    answer = client.post(form.request.path + "/decline", data={"csrf_token": csrf(page.text), "is_meant": "y"})
     assert answer.status_code == 303
     assert "declined" in _states(company)
+
+
+@pytest.mark.parametrize("tick", [{}, {"is_meant": ""}, {"is_meant": "false"}])
+def test_declining_without_the_tick_is_refused_with_a_sentence(company, tick):
+    company.open()
+    client, form = _form(company, "ana")
+    page = client.get(form.request.path + "/decline")
+    answer = client.post(form.request.path + "/decline", data={"csrf_token": csrf(page.text)} | tick)
+    assert answer.status_code == 422
+    assert "Please tick the box first" in answer.text
+    assert set(_states(company)) == {"open"}
+
+
+@pytest.mark.parametrize("name", ["ana", "ines", "marta", "sam"])
+def test_before_the_first_question_everybody_reads_how_long_it_takes_and_the_statement(company, name):
+    company.open()
+    _, form = _form(company, name)
+    before, _, _ = form.text.partition("<fieldset")
+    assert re.search(r"It takes about \d+ minutes?", before)
+    assert ("not anonymous" in before) is (name in {"marta", "sam"})
+    assert ("We know whether you answered" in before) is (name in {"ana", "ines"})
 
 
 def test_the_page_says_the_promise_and_who_will_see_what(company):

@@ -1,5 +1,5 @@
-// The rater's page works without this. With it: what is left stays in view, text fields grow, and a comment that
-// holds an e-mail address gets a quiet word. Nothing leaves the page, and nothing is ever blocked.
+// The rater's page works without this. With it: what is left stays in view, and text fields grow and say how much
+// still fits. Nothing leaves the page, and nothing is ever blocked. Hints about words are in hints.js.
 
 const form = document.querySelector("[data-answers]");
 const problem = document.querySelector("[data-focus]");
@@ -43,8 +43,6 @@ if (form) {
   count();
 }
 
-const address = /[^\s@<>()]+@[^\s@<>()]+\.[^\s@<>().,;]{2,}/u;
-
 for (const field of document.querySelectorAll("textarea[aria-describedby]")) {
   const hint = document.getElementById(field.getAttribute("aria-describedby"));
   const limit = Number(field.dataset.limit || Infinity);
@@ -55,7 +53,6 @@ for (const field of document.querySelectorAll("textarea[aria-describedby]")) {
     const words = [];
     if (room < 0) words.push(`${-room} characters too many.`);
     else if (room < 300) words.push(`${room} characters left.`);
-    if (address.test(field.value)) words.push("This holds an e-mail address. It may tell who you are, or whom you mean.");
     const said = words.join(" ");
     if (hint.textContent !== said) hint.textContent = said;
     if (grows) {
