@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from survey import context
 from survey.core import codes
 from survey.core.relationships import Relationship
-from survey.services import cycles, nominations
+from survey.services import cycles, drafts, nominations
 from survey.store.envelopes import Draft
 from tests.company import csrf, hidden, radios
 
@@ -143,7 +143,7 @@ def _open_about_two(company):
     raters = dict.fromkeys(("ana", "chloe", "dev", "ewa"), Relationship.PEER)
     cycle_id, _ = company.draft(raters)
     with context.transaction() as session:
-        review = cycles.add_review(session, cycle_id, company.ids["ben"], [company.page_id])
+        review = drafts.add_review(session, cycle_id, company.ids["ben"], [company.page_id])
         nominations.choose(session, review.id, {company.ids[name]: kind for name, kind in raters.items()})
         cycles.open_(session, cycle_id, context.installation().keyring, now=context.now())
 
