@@ -76,7 +76,7 @@ def _if_few_answer(relationship: Relationship, counts: Mapping[Relationship, int
         return f"Too few people were asked for the minimum of {k}, so your ratings will not be shown to anybody."
     if count < k:
         return (
-            f"That is fewer than {k}, so this group is never shown on its own: your ratings are pooled with other "
+            f"With fewer than {k} people, your group is never shown on its own: your ratings are pooled with other "
             "small groups, or not shown at all."
         )
     condition = f"If fewer than {k} of you answer" if count > k else "Unless every one of you answers"

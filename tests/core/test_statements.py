@@ -14,7 +14,7 @@ from survey.core.relationships import ANONYMOUS, Relationship
 from survey.core.responses import Answers, Response
 
 K = 4
-NEVER_ALONE = "this group is never shown on its own"
+NEVER_ALONE = "your group is never shown on its own"
 POOLED_OR_NOT = "your ratings are pooled with other small groups, or not shown at all."
 NOT_AT_ALL = "your ratings are not shown at all."
 NEVER = "so your ratings will not be shown to anybody."

@@ -57,7 +57,7 @@ const TOO_MANY = 0.3; // of the words inside sentences: then the language writes
 
 const WHY = {
   address: "An e-mail address tells who is meant, or who you are.",
-  name: "A name can show whose circle these words come from; what was done says as much.",
+  name: "A name can show whose circle these words come from; often it can be left out.",
   phrase: "Whoever was in that conversation will know who wrote this.",
   moment: "A day or an hour can show who was there.",
 };
