@@ -108,9 +108,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Node:
-    """A team's view: a line for each sentence that was asked about its people."""
+    """A team's view: a line for each sentence that was asked about its people, of whom `subjects` have a report."""
 
     team: Team
+    subjects: int
     lines: tuple[Line, ...]
 
 
@@ -121,7 +122,8 @@ def build(tree: Team, reviews: Sequence[Review], *, known: Collection[str] = ())
     `BadInput` if the tree names a team or a subject twice: the rules rest on everybody having one place.
     """
     _check_tree(tree)
-    teams = publishable(tree, [review.subject for review in reviews], known=known)
+    subjects = frozenset(review.subject for review in reviews)
+    teams = publishable(tree, subjects, known=known)
     lines: dict[str, list[Line]] = {team.key: [] for team in teams}
     for sentence, said in _by_sentence(reviews).items():
         footings = {kind: _footing(said, kind) for kind in _kinds(sentence)}
@@ -131,7 +133,7 @@ def build(tree: Team, reviews: Sequence[Review], *, known: Collection[str] = ())
         for team in teams:
             if team.subjects & said.keys():
                 lines[team.key].append(_line(team, sentence, footings, shown))
-    return tuple(Node(team, tuple(lines[team.key])) for team in teams)
+    return tuple(Node(team, len(team.subjects & subjects), tuple(lines[team.key])) for team in teams)
 
 
 def audit_union(nodes: Sequence[Node], reviews: Sequence[Review], *, known: Collection[str] = (), k: int) -> None:

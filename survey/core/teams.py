@@ -70,8 +70,8 @@ def publishable(tree: Team, subjects: Collection[str], *, known: Collection[str]
     """The teams of which a figure that rests on these `subjects` may be shown, from the top down.
 
     R6 for each part and its parent is not enough: the parent less all parts that are shown must leave nobody or
-    five, too. Where it would leave fewer, the smallest parts are not shown (of equal ones the later), until it does;
-    and nothing is shown below a team that is not. What two of these teams do not share is made of such rests; so
+    five, too. Where it would leave fewer, the smallest part is not shown (of equal ones the last by key), but the
+    teams below it stand in its place, until it does. What two of these teams do not share is made of such rests; so
     whatever is added and subtracted is about nobody, or about five people and more.
     `known` are subjects whose reports the reader has: of the others, too, nobody must be left, or five.
     """
@@ -84,14 +84,25 @@ def publishable(tree: Team, subjects: Collection[str], *, known: Collection[str]
 
 def _parts(team: Team, everybody: frozenset[str], strangers: frozenset[str]) -> list[Team]:
     """What is shown below a team that is shown."""
-    shown = [part for part in team.teams if _is_enough(part.subjects, everybody, strangers)]
-    shown.sort(key=lambda part: -len(part.subjects & everybody))
+    shown = _candidates(team, everybody, strangers)
     while shown:
         rest = team.subjects.difference(*(part.subjects for part in shown))
         if not rest & everybody or _is_enough(rest, everybody, strangers):
             break
-        shown.pop()
+        shown.sort(key=lambda part: (-len(part.subjects & everybody), part.key))
+        shown += _candidates(shown.pop(), everybody, strangers)
     return [below for part in shown for below in (part, *_parts(part, everybody, strangers))]
+
+
+def _candidates(team: Team, everybody: frozenset[str], strangers: frozenset[str]) -> list[Team]:
+    """The teams below, each large enough by itself; in place of one that is not, those below it."""
+    return [
+        one
+        for part in team.teams
+        for one in (
+            [part] if _is_enough(part.subjects, everybody, strangers) else _candidates(part, everybody, strangers)
+        )
+    ]
 
 
 def _is_enough(team: frozenset[str], everybody: frozenset[str], strangers: frozenset[str]) -> bool:

@@ -46,7 +46,10 @@ class Cycle(Base):
 
 
 class Review(Base):
-    """One person under review in a cycle. The questionnaire and the numbers invited are frozen at launch."""
+    """One person under review in a cycle. The questionnaire and the numbers invited are frozen at launch.
+
+    So are the managers above the subject, by id from the top down: they are the fixed tree of team views.
+    """
 
     __tablename__ = "review"
     __table_args__ = (UniqueConstraint("cycle_id", "subject_id"),)
@@ -57,6 +60,7 @@ class Review(Base):
     questionnaire: Mapped[dict[str, Any] | None]
     invited: Mapped[dict[str, Any] | None]
     is_tallied: Mapped[bool] = mapped_column(default=False)
+    managers: Mapped[list[str] | None]
 
     cycle: Mapped[Cycle] = relationship(back_populates="reviews")
     subject: Mapped[Person] = relationship()

@@ -128,6 +128,7 @@ def about_the_reader() -> dict[str, Any]:
     entries = [
         (Action.LIST_CYCLES, "Rounds", "cycles.index"),
         (Action.SEE_HOME, "Reports", "reports.index"),
+        (Action.LIST_TEAMS, "Teams", "teams.index"),
         (Action.SEE_PAGES, "Pages", "competencies.index"),
         (Action.SEE_PEOPLE, "People", "people.index"),
     ]

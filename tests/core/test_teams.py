@@ -79,10 +79,11 @@ def test_what_is_left_of_the_parent_beside_all_its_parts_is_nobody_or_five(direc
     assert keys(tree) == shown
 
 
-def test_below_a_team_that_is_not_shown_nothing_is():
+@pytest.mark.parametrize(("direct", "shown"), [(3, ["top"]), (4, ["top", "inner"]), (5, ["top", "outer"])])
+def test_in_place_of_a_team_that_is_not_shown_stand_those_below_it(direct, shown):
     inner = Team("inner", people("inner", 6))
-    tree = Team("top", people("top", 2), (Team("outer", people("outer", 1), (inner,)),))
-    assert keys(tree) == ["top"]
+    tree = Team("top", people("top", direct), (Team("outer", people("outer", 1), (inner,)),))
+    assert keys(tree) == shown
 
 
 def test_of_the_people_whose_reports_stay_closed_nobody_is_left_or_five():
