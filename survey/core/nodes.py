@@ -118,8 +118,8 @@ class Node:
 def build(tree: Team, reviews: Sequence[Review], *, known: Collection[str] = ()) -> tuple[Node, ...]:
     """The nodes for somebody who reads the reports of the subjects in `known`, from the top down.
 
-    `tree` is the part of the fixed tree that this person may see; `reviews` are those of a whole cycle. Raises
-    `BadInput` if the tree names a team or a subject twice: the rules rest on everybody having one place.
+    `tree` is the part of the fixed tree that this person may see; `reviews` are those of its subjects, and may be
+    more. Raises `BadInput` if the tree names a team or a subject twice: the rules rest on everybody having one place.
     """
     _check_tree(tree)
     subjects = frozenset(review.subject for review in reviews)
@@ -139,8 +139,8 @@ def build(tree: Team, reviews: Sequence[Review], *, known: Collection[str] = ())
 def audit_union(nodes: Sequence[Node], reviews: Sequence[Review], *, known: Collection[str] = (), k: int) -> None:
     """Passes in silence, or raises `Unsafe`: the auditor over everything that one person may see together.
 
-    That is these `nodes` and the reports of the subjects in `known`; `reviews` are those of the whole cycle. Every
-    figure of a node must be what published cells give. Then one linear system is checked for each sentence: no
+    That is these `nodes` and the reports of the subjects in `known`; `reviews` has all of both. Every figure of a
+    node must be what published cells give. Then one linear system is checked for each sentence: no
     combination may rest on fewer than k raters, nor on fewer than five of the subjects whose reports stay closed.
 
     The tally knows no persons. Ratings of two subjects are two unknowns, and that is exact even where one person

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import uuid
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import String, cast, select
 from sqlalchemy.orm import Session
 
 from survey.core import disclosure, nodes, teams, values
@@ -77,8 +76,8 @@ def view(session: Session, cycle_id: uuid.UUID, person_id: uuid.UUID) -> View:
         raise NotFound(MISSING)
     if tree.subjects & _erased(session, cycle_id):
         raise NotFound(ERASED)
-    reviews = _reviews(session, cycle_id)
     known = {str(one) for one in _known(session, person_id)}
+    reviews = _reviews(session, cycle_id, tree.subjects | known)
     built = nodes.build(tree, reviews, known=known)
     nodes.audit_union(built, reviews, known=known, k=cycle.minimum)
     names = people.names(session, [uuid.UUID(node.team.key) for node in built if node.team.key])
@@ -148,15 +147,29 @@ def _erased(session: Session, cycle_id: uuid.UUID) -> set[str]:
     return {str(subject) for subject in rows}
 
 
-def _reviews(session: Session, cycle_id: uuid.UUID) -> list[nodes.Review]:
-    """What every subject was reviewed on, with the cells of their report that rest on anonymous groups."""
-    cells: dict[uuid.UUID, list[disclosure.Cell]] = defaultdict(list)
-    for review_id, group, counts, band, item, n, total, squares in session.execute(
-        select(Cell.review_id, Cell.group, Cell.counts, Cell.band, Cell.item, Cell.n, Cell.total, Cell.squares)
-        .join(Review, Review.id == Cell.review_id)
-        .where(Review.cycle_id == cycle_id, Cell.group.not_in([Group.SELF, Group.MANAGER]))
+def _reviews(session: Session, cycle_id: uuid.UUID, subjects: Collection[str]) -> list[nodes.Review]:
+    """What these subjects were reviewed on, with the cells of their reports that rest on anonymous groups."""
+    # As text: most subjects are asked about on the same pages, and each questionnaire is read once.
+    rows = [
+        (review_id, str(subject_id), text)
+        for review_id, subject_id, text in session.execute(
+            select(Review.id, Review.subject_id, cast(Review.questionnaire, String)).where(Review.cycle_id == cycle_id)
+        )
+        if str(subject_id) in subjects
+    ]
+    loaded = {text: values.load(Questionnaire, json.loads(text)) for text in {text for *_, text in rows}}
+    cells = _cells(session, [review_id for review_id, *_ in rows])
+    return [nodes.Review(subject, loaded[text], tuple(cells[review_id])) for review_id, subject, text in rows]
+
+
+def _cells(session: Session, review_ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, list[disclosure.Cell]]:
+    found: dict[uuid.UUID, list[disclosure.Cell]] = defaultdict(list)
+    for review_id, item, group, n, total, squares, counts, band in session.execute(
+        select(Cell.review_id, Cell.item, Cell.group, Cell.n, Cell.total, Cell.squares, Cell.counts, Cell.band).where(
+            Cell.review_id.in_(review_ids), Cell.group.not_in([Group.SELF, Group.MANAGER])
+        )
     ):
-        cells[review_id].append(
+        found[review_id].append(
             disclosure.Cell(
                 item,
                 Group(group),
@@ -167,19 +180,4 @@ def _reviews(session: Session, cycle_id: uuid.UUID) -> list[nodes.Review]:
                 None if band is None else Band(band),
             )
         )
-    # Most subjects are asked about on the same pages: each questionnaire is read once.
-    loaded: dict[str, Questionnaire] = {}
-    rows = session.execute(
-        select(Review.id, Review.subject_id, Review.questionnaire).where(Review.cycle_id == cycle_id)
-    )
-    return [
-        nodes.Review(str(subject_id), _questionnaire(loaded, plain), tuple(cells[review_id]))
-        for review_id, subject_id, plain in rows
-    ]
-
-
-def _questionnaire(loaded: dict[str, Questionnaire], plain: dict[str, Any]) -> Questionnaire:
-    text = json.dumps(plain)
-    if text not in loaded:
-        loaded[text] = values.load(Questionnaire, plain)
-    return loaded[text]
+    return found
