@@ -23,7 +23,8 @@ from werkzeug.test import TestResponse
 import config as settings
 from survey import app as wiring
 from survey import context
-from tests import servers
+from tests import organisation, servers
+from tests.attacks import rounds
 from tests.company import Company
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -154,3 +155,20 @@ def chromium(playwright: Playwright) -> Iterator[Chromium]:
     )
     yield browser
     browser.close()
+
+
+@pytest.fixture(scope="session", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def built_organisation(
+    request: pytest.FixtureRequest, databases: servers.Databases, tmp_path_factory: pytest.TempPathFactory
+) -> organisation.Organisation:
+    with rounds.installation(databases, request.param, tmp_path_factory.mktemp("organisation")) as made:
+        made.test_client_class = Browser
+        return organisation.build(made)
+
+
+@pytest.fixture
+def sixty(built_organisation: organisation.Organisation) -> Iterator[organisation.Organisation]:
+    """A company of sixty whose round is released. Built once: whoever uses it leaves it as it was."""
+    with built_organisation.app.app_context():
+        yield built_organisation
+        context.installation().engine.dispose()

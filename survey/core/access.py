@@ -26,7 +26,7 @@ class Standing(StrEnum):
     ANYONE = "anyone"
     OWN = "own"  # one's own review or report
     LAUNCHED = "launched"  # a cycle that one made oneself
-    MANAGES = "manages"  # the review of somebody who reports to one
+    MANAGES = "manages"  # the review of somebody who reports to one, or the team
 
 
 class Action(StrEnum):
@@ -43,6 +43,8 @@ class Action(StrEnum):
     CHOOSE_RATERS = "choose raters"
     READ_REPORT = "read a report"
     SETTLE_OBJECTION = "settle an objection"
+    LIST_TEAMS = "list team figures"
+    SEE_TEAM = "see team figures"
 
 
 _ALLOWED: dict[Action, dict[Role, frozenset[Standing]]] = {
@@ -75,6 +77,14 @@ _ALLOWED: dict[Action, dict[Role, frozenset[Standing]]] = {
     Action.SETTLE_OBJECTION: {Role.PEOPLE_OPERATIONS: frozenset({Standing.ANYONE})},
     # People operations runs rounds and reads no one's report but their own.
     Action.READ_REPORT: {role: frozenset({Standing.OWN, Standing.MANAGES}) for role in Role},
+    Action.LIST_TEAMS: {
+        Role.PEOPLE_OPERATIONS: frozenset({Standing.ANYONE}),
+        Role.MANAGER: frozenset({Standing.ANYONE}),
+    },
+    Action.SEE_TEAM: {
+        Role.PEOPLE_OPERATIONS: frozenset({Standing.ANYONE}),
+        Role.MANAGER: frozenset({Standing.MANAGES}),
+    },
 }
 
 

@@ -179,18 +179,26 @@ def smallest_isolated(sets: Collection[frozenset[int]], *, below: int) -> frozen
     None if there is none. Raters who are in exactly the same sets cannot be told apart by any combination, so the
     search is over these classes. A combination rests on S alone if leaving out the columns of S lowers the rank.
     """
-    columns = _classes(sets)
-    for raters in sorted(_unions([alike for alike in columns.values() if len(alike) < below], below), key=len):
+    classes = _classes(sets)
+    small = [alike for alike in classes.values() if len(alike) < below]
+    if not small:
+        return None
+    columns = {tuple(number in row for number in range(len(sets))): alike for row, alike in classes.items()}
+    for raters in sorted(_unions(small, below), key=len):
         if _rank([row for row, alike in columns.items() if not alike <= raters]) < _rank(list(columns)):
             return raters
     return None
 
 
-def _classes(sets: Collection[frozenset[int]]) -> dict[tuple[bool, ...], frozenset[int]]:
-    """The raters who are in exactly the same sets, by the row that says in which."""
-    classes: dict[tuple[bool, ...], set[int]] = {}
-    for rater in frozenset[int]().union(*sets):
-        classes.setdefault(tuple(rater in raters for raters in sets), set()).add(rater)
+def _classes(sets: Collection[frozenset[int]]) -> dict[frozenset[int], frozenset[int]]:
+    """The raters who are in exactly the same sets, by the numbers of these sets."""
+    rows: dict[int, list[int]] = {}
+    for number, raters in enumerate(sets):
+        for rater in raters:
+            rows.setdefault(rater, []).append(number)
+    classes: dict[frozenset[int], set[int]] = {}
+    for rater, row in rows.items():
+        classes.setdefault(frozenset(row), set()).add(rater)
     return {row: frozenset(alike) for row, alike in classes.items()}
 
 

@@ -11,10 +11,9 @@ each sentence among those who have a cell for it, since the members of a team ma
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
 from itertools import count, islice
 
 from survey.core import disclosure, statistics
@@ -22,23 +21,7 @@ from survey.core.disclosure import Band, Cell
 from survey.core.errors import BadInput, Unsafe
 from survey.core.questionnaires import Questionnaire, Scale
 from survey.core.sections import Section
-
-LEAST_SUBJECTS = 5
-"""R6: how many subjects a figure needs, and how many must lie between two figures that differ."""
-
-
-@dataclass(frozen=True)
-class Team:
-    """A node of the fixed tree: the subjects who stand in it directly, by key, and the teams below it."""
-
-    key: str
-    members: frozenset[str]
-    teams: tuple[Team, ...] = ()
-
-    @cached_property
-    def subjects(self) -> frozenset[str]:
-        """Everybody in it and below it."""
-        return self.members.union(*(team.subjects for team in self.teams))
+from survey.core.teams import LEAST_SUBJECTS, Team, publishable
 
 
 @dataclass(frozen=True)
@@ -50,6 +33,18 @@ class Sentence:
     text: str
     scale: Scale
 
+    @property
+    def more_is_worse(self) -> bool:
+        """Whether the low end of the scale is the good one."""
+        return self.section is Section.COMMON_STRUGGLES
+
+    @property
+    def favourable(self) -> str:
+        """The answers that count as favourable, as people read them: "often or always"."""
+        labels = self.scale.labels[::-1] if self.more_is_worse else self.scale.labels
+        least = statistics.place(4, len(labels))
+        return " or ".join(label.lower() for point, label in enumerate(labels, 1) if point >= least)
+
 
 @dataclass(frozen=True)
 class Review:
@@ -59,16 +54,16 @@ class Review:
     questionnaire: Questionnaire
     cells: tuple[Cell, ...]
 
-    @cached_property
-    def said(self) -> dict[Sentence, tuple[Cell, ...]]:
-        """The cells of anonymous groups, by sentence."""
-        found: dict[Sentence, tuple[Cell, ...]] = {}
+    @property
+    def said(self) -> Iterator[tuple[Sentence, tuple[Cell, ...]]]:
+        """Each sentence that an anonymous group was asked about, with the cells of such groups."""
+        cells: dict[str, tuple[Cell, ...]] = {}
+        for cell in self.cells:
+            if cell.group.is_anonymous:
+                cells[cell.item] = (*cells.get(cell.item, ()), cell)
         for item in self.questionnaire.items:
-            own = tuple(cell for cell in self.cells if cell.item == item.key and cell.group.is_anonymous)
-            if own and item.scale:
-                sentence = Sentence(item.section, item.origin, item.text, item.scale)
-                found[sentence] = found.get(sentence, ()) + own
-        return found
+            if item.scale is not None and any(relationship.is_anonymous for relationship in item.asked):
+                yield Sentence(item.section, item.origin, item.text, item.scale), cells.get(item.key, ())
 
 
 class Kind(StrEnum):
@@ -76,6 +71,13 @@ class Kind(StrEnum):
 
     MEAN = "mean"
     FAVOURABLE = "favourable"
+
+
+class Reason(StrEnum):
+    """Why a figure is not shown."""
+
+    TOO_FEW = "too few"  # fewer than five subjects have what it would rest on
+    REST = "rest"  # beside the other figures it would be about one to four subjects
 
 
 @dataclass(frozen=True)
@@ -93,68 +95,52 @@ class Figure:
 
 @dataclass(frozen=True)
 class Line:
-    """What is said of one sentence.
+    """What is said of one sentence, and why what is missing is missing.
 
     The mean rests on every cell; on two points it says little, and there is none. The favourable share rests on
-    the cells with a distribution. Either is missing where too few subjects have such cells.
+    the cells with a distribution.
     """
 
     sentence: Sentence
     figures: Mapping[Kind, Figure]
+    missing: Mapping[Kind, Reason]
 
 
 @dataclass(frozen=True)
 class Node:
-    """A team's view: a line for each sentence of which something may be shown."""
+    """A team's view: a line for each sentence that was asked about its people, of whom `subjects` have a report."""
 
     team: Team
+    subjects: int
     lines: tuple[Line, ...]
-
-
-def publishable(tree: Team, subjects: Collection[str], *, known: Collection[str] = ()) -> tuple[Team, ...]:
-    """The teams of which a figure that rests on these `subjects` may be shown, from the top down.
-
-    R6 for each part and its parent is not enough: the parent less all parts that are shown must leave nobody or
-    five, too. Where it would leave fewer, the smallest parts are not shown (of equal ones the later), until it does;
-    and nothing is shown below a team that is not. So whatever is added and subtracted leaves nobody or five.
-    `known` are subjects whose reports the reader has: of the others, it must leave nobody or five as well.
-    """
-    everybody, strangers = frozenset(subjects), frozenset(subjects) - frozenset(known)
-    if len(tree.subjects & everybody) < LEAST_SUBJECTS or not _is_enough(tree.subjects & strangers):
-        return ()
-    return (tree, *_parts(tree, everybody, strangers))
 
 
 def build(tree: Team, reviews: Sequence[Review], *, known: Collection[str] = ()) -> tuple[Node, ...]:
     """The nodes for somebody who reads the reports of the subjects in `known`, from the top down.
 
-    `tree` is the part of the fixed tree that this person may see; `reviews` are those of a whole cycle. A node
-    without a line is left out. Raises `BadInput` if the tree names a team or a subject twice.
+    `tree` is the part of the fixed tree that this person may see; `reviews` are those of its subjects, and may be
+    more. Raises `BadInput` if the tree names a team or a subject twice: the rules rest on everybody having one place.
     """
     _check_tree(tree)
-    nodes = publishable(tree, [review.subject for review in reviews], known=known)
-    lines: dict[str, list[Line]] = {team.key: [] for team in nodes}
-    for sentence in _sentences(reviews):
-        footings = {kind: _footing(reviews, sentence, kind) for kind in Kind}
+    subjects = frozenset(review.subject for review in reviews)
+    teams = publishable(tree, subjects, known=known)
+    lines: dict[str, list[Line]] = {team.key: [] for team in teams}
+    for sentence, said in _by_sentence(reviews).items():
+        footings = {kind: _footing(said, kind) for kind in _kinds(sentence)}
         shown = {
             kind: {team.key for team in publishable(tree, footing, known=known)} for kind, footing in footings.items()
         }
-        for team in nodes:
-            figures = {
-                kind: _figure(kind, footing, team, sentence)
-                for kind, footing in footings.items()
-                if team.key in shown[kind]
-            }
-            if figures:
-                lines[team.key].append(Line(sentence, figures))
-    return tuple(Node(team, tuple(lines[team.key])) for team in nodes if lines[team.key])
+        for team in teams:
+            if team.subjects & said.keys():
+                lines[team.key].append(_line(team, sentence, footings, shown))
+    return tuple(Node(team, len(team.subjects & subjects), tuple(lines[team.key])) for team in teams)
 
 
 def audit_union(nodes: Sequence[Node], reviews: Sequence[Review], *, known: Collection[str] = (), k: int) -> None:
     """Passes in silence, or raises `Unsafe`: the auditor over everything that one person may see together.
 
-    That is these `nodes` and the reports of the subjects in `known`; `reviews` are those of the whole cycle. Every
-    figure of a node must be what published cells give. Then one linear system is checked for each sentence: no
+    That is these `nodes` and the reports of the subjects in `known`; `reviews` has all of both. Every figure of a
+    node must be what published cells give. Then one linear system is checked for each sentence: no
     combination may rest on fewer than k raters, nor on fewer than five of the subjects whose reports stay closed.
 
     The tally knows no persons. Ratings of two subjects are two unknowns, and that is exact even where one person
@@ -162,52 +148,35 @@ def audit_union(nodes: Sequence[Node], reviews: Sequence[Review], *, known: Coll
     so the insider here knows one in every cell at once, more than any person can, and must still not be left with
     a single other rater.
     """
-    shown = (line.sentence for node in nodes for line in node.lines)
-    for sentence in dict.fromkeys([*_sentences(reviews), *shown]):
+    everything = _by_sentence(reviews)
+    lines: dict[Sentence, list[tuple[Team, Line]]] = {sentence: [] for sentence in everything}
+    for node in nodes:
+        for line in node.lines:
+            lines.setdefault(line.sentence, []).append((node.team, line))
+    for sentence, shown in lines.items():
+        said = everything.get(sentence, {})
         people = count()
         raters = {
-            (review.subject, cell): frozenset(islice(people, cell.n))
-            for review in reviews
-            for cell in review.said.get(sentence, ())
+            (subject, cell): frozenset(islice(people, cell.n)) for subject, cells in said.items() for cell in cells
         }
         seen = [own for (subject, _), own in raters.items() if subject in known]
         for kind in Kind:
-            footing = _footing(reviews, sentence, kind)
-            teams = _teams_with(nodes, kind, footing, sentence)
+            footing = _footing(said, kind)
+            teams = [_subjects(team, line, kind, footing) for team, line in shown if kind in line.figures]
             seen += [
                 frozenset[int]().union(*(raters[subject, cell] for subject in members for cell in footing[subject]))
                 for members in teams
             ]
             _check_subjects(teams, known, sentence)
-        insider = frozenset(min(own) for own in raters.values() if own)
+        insider = frozenset(min(own) for own in raters.values())
         if disclosure.smallest_isolated(seen, below=k) is not None:
             raise Unsafe(f"What is seen together of “{sentence.text}” would isolate fewer than {k} raters.")
         if disclosure.smallest_isolated([own - insider for own in seen], below=2) is not None:
             raise Unsafe(f"One rater could isolate another in what is seen together of “{sentence.text}”.")
 
 
-def _is_enough(subjects: Collection[str]) -> bool:
-    return not subjects or len(subjects) >= LEAST_SUBJECTS
-
-
-def _parts(team: Team, everybody: frozenset[str], strangers: frozenset[str]) -> list[Team]:
-    """What is shown below a team that is shown."""
-    shown = [
-        part
-        for part in team.teams
-        if len(part.subjects & everybody) >= LEAST_SUBJECTS and _is_enough(part.subjects & strangers)
-    ]
-    shown.sort(key=lambda part: -len(part.subjects & everybody))
-    while shown:
-        rest = team.subjects.difference(*(part.subjects for part in shown))
-        if _is_enough(rest & everybody) and _is_enough(rest & strangers):
-            break
-        shown.pop()
-    return [below for part in shown for below in (part, *_parts(part, everybody, strangers))]
-
-
 def _check_tree(tree: Team) -> None:
-    teams = _all_teams(tree)
+    teams = tree.tree
     for kind, times in (
         ("team", Counter(team.key for team in teams)),
         ("person", Counter(subject for team in teams for subject in team.members)),
@@ -216,56 +185,70 @@ def _check_tree(tree: Team) -> None:
             raise BadInput(f"The {kind} {twice[0]} stands twice in the tree of teams; each has one place.")
 
 
-def _all_teams(tree: Team) -> list[Team]:
-    return [tree, *(team for part in tree.teams for team in _all_teams(part))]
+_Said = dict[str, tuple[Cell, ...]]
+"""Cells by subject."""
 
 
-def _sentences(reviews: Sequence[Review]) -> list[Sentence]:
-    return list(dict.fromkeys(sentence for review in reviews for sentence in review.said))
+def _by_sentence(reviews: Iterable[Review]) -> dict[Sentence, _Said]:
+    """Who was asked about each sentence, with the cells there are."""
+    found: dict[Sentence, _Said] = {}
+    for review in reviews:
+        for sentence, cells in review.said:
+            said = found.setdefault(sentence, {})
+            said[review.subject] = (*said.get(review.subject, ()), *cells)
+    return found
 
 
-def _footing(reviews: Sequence[Review], sentence: Sentence, kind: Kind) -> dict[str, tuple[Cell, ...]]:
+def _kinds(sentence: Sentence) -> tuple[Kind, ...]:
+    return tuple(Kind) if sentence.scale.points > 2 else (Kind.FAVOURABLE,)
+
+
+def _footing(said: _Said, kind: Kind) -> _Said:
     """The cells on which a figure of this kind rests, by subject. Without those who have none."""
-    if kind is Kind.MEAN and sentence.scale.points == 2:
-        return {}
-    cells = {
-        review.subject: tuple(
-            cell for cell in review.said.get(sentence, ()) if kind is Kind.MEAN or cell.counts is not None
-        )
-        for review in reviews
-    }
-    return {subject: own for subject, own in cells.items() if own}
+    if kind is Kind.MEAN:
+        return {subject: cells for subject, cells in said.items() if cells}
+    counted = {subject: tuple(cell for cell in cells if cell.counts) for subject, cells in said.items()}
+    return {subject: cells for subject, cells in counted.items() if cells}
 
 
-def _figure(kind: Kind, footing: Mapping[str, Sequence[Cell]], team: Team, sentence: Sentence) -> Figure:
-    cells = [cell for subject, own in footing.items() if subject in team.subjects for cell in own]
-    subjects = len(team.subjects & footing.keys())
+def _line(
+    team: Team,
+    sentence: Sentence,
+    footings: Mapping[Kind, _Said],
+    shown: Mapping[Kind, Collection[str]],
+) -> Line:
+    figures, missing = {}, {}
+    for kind, footing in footings.items():
+        if team.key in shown[kind]:
+            figures[kind] = _figure(kind, footing, team, sentence)
+        else:
+            is_few = len(team.subjects & footing.keys()) < LEAST_SUBJECTS
+            missing[kind] = Reason.TOO_FEW if is_few else Reason.REST
+    return Line(sentence, figures, missing)
+
+
+def _figure(kind: Kind, footing: _Said, team: Team, sentence: Sentence) -> Figure:
+    subjects = team.subjects & footing.keys()
+    cells = [cell for subject in subjects for cell in footing[subject]]
     points = sentence.scale.points
     n = sum(cell.n for cell in cells)
     if kind is Kind.FAVOURABLE:
         counts = [sum(column) for column in zip(*(cell.counts for cell in cells if cell.counts), strict=True)]
-        share = statistics.favourable(counts, more_is_worse=sentence.section is Section.COMMON_STRUGGLES)
+        share = statistics.favourable(counts, more_is_worse=sentence.more_is_worse)
         assert share is not None  # noqa: S101 - a distribution has enough ratings for a share
-        return Figure(share.share, n, subjects)
+        return Figure(share.share, n, len(subjects))
     # A band reaches half a point inward from its end of the scale.
     middles = {Band.LOW: 1.25, Band.HIGH: points - 0.25}
     total = sum(cell.n * middles[cell.band] if cell.band else cell.total or 0 for cell in cells)
-    return Figure(total / n, n, subjects, margin=0.25 * sum(cell.n for cell in cells if cell.band) / n)
+    return Figure(total / n, n, len(subjects), margin=0.25 * sum(cell.n for cell in cells if cell.band) / n)
 
 
-def _teams_with(
-    nodes: Sequence[Node], kind: Kind, footing: Mapping[str, Sequence[Cell]], sentence: Sentence
-) -> list[frozenset[str]]:
-    """The subjects on whom each figure of this kind and sentence rests. Raises `Unsafe` if it is another figure."""
-    found = []
-    for node in nodes:
-        for line in node.lines:
-            if line.sentence == sentence and kind in line.figures:
-                members = node.team.subjects & footing.keys()
-                if not members or line.figures[kind] != _figure(kind, footing, node.team, sentence):
-                    raise Unsafe(f"The figure for “{sentence.text}” in {node.team.key} is not that of its reports.")
-                found.append(members)
-    return found
+def _subjects(team: Team, line: Line, kind: Kind, footing: _Said) -> frozenset[str]:
+    """The subjects on whom this figure rests. Raises `Unsafe` if it is another figure than they give."""
+    subjects = team.subjects & footing.keys()
+    if not subjects or line.figures[kind] != _figure(kind, footing, team, line.sentence):
+        raise Unsafe(f"The figure for “{line.sentence.text}” in {team.key} is not that of its reports.")
+    return subjects
 
 
 def _check_subjects(teams: Sequence[frozenset[str]], known: Collection[str], sentence: Sentence) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from survey.core import competencies, cycles, questionnaires, values
+from survey.core import competencies, cycles, questionnaires, teams, values
 from survey.core.access import Role
 from survey.core.competencies import Section
 from survey.core.cycles import Phase
@@ -19,7 +19,7 @@ from survey.core.letters import Kind
 from survey.core.questionnaires import Questionnaire, Scale
 from survey.core.relationships import Relationship
 from survey.store import cycles as store
-from survey.store import invitations, outbox
+from survey.store import invitations, outbox, people
 from survey.store.custody import Custody
 from survey.store.cycles import Cycle, Review
 from survey.store.invitations import Invitation, InvitationToken
@@ -81,7 +81,7 @@ def frequency(cycle: Cycle) -> Scale:
 
 
 def open_(session: Session, cycle_id: uuid.UUID, keyring: Keyring, *, now: datetime) -> None:
-    """Opens the cycle: a key is made, questionnaires are frozen, invitations and their mails are written.
+    """Opens the cycle: a key is made, questionnaires and teams are frozen, invitations and their mails are written.
 
     Raises `IllegalStep` unless it is a draft, and `BadInput` when nobody, or nobody but the subject, is asked, or
     custodians hold the key and have not tested their passphrases.
@@ -99,12 +99,14 @@ def open_(session: Session, cycle_id: uuid.UUID, keyring: Keyring, *, now: datet
     invited: dict[uuid.UUID, Counter[str]] = {}
     for review_id, _, kind in rows:
         invited.setdefault(review_id, Counter())[kind] += 1
+    chart = people.chart(session)
     for row in cycle.reviews:
         counts = invited.get(row.id, Counter())
         if not counts.keys() - {Relationship.SELF}:
             raise BadInput(f"Nobody is asked about {row.subject.name} yet.")
         row.questionnaire = values.dump(questionnaire(row))
         row.invited = dict(counts)
+        row.managers = list(teams.path(str(row.subject_id), chart))
     cycle.phase, cycle.opens_at, cycle.public_key = opened, now, _sealing_key(session, cycle_id, keyring)
     session.flush()
     session.execute(

@@ -61,6 +61,7 @@ class Review(Base):
     `choice` says how far the choice of raters is (survey.core.nominations.Choice).
     `is_objected` says that the auditor objected to its report, so that it waits for people operations. A review that
     is tallied and has no report is one about which nothing was published.
+    `managers` are those above the subject, by id from the top down, frozen at launch: the fixed tree of team views.
     """
 
     __tablename__ = "review"
@@ -74,6 +75,7 @@ class Review(Base):
     is_tallied: Mapped[bool] = mapped_column(default=False)
     choice: Mapped[str] = mapped_column(default=Choice.OPEN, server_default="open")
     is_objected: Mapped[bool] = mapped_column(default=False, server_default=false())
+    managers: Mapped[list[str] | None]
 
     cycle: Mapped[Cycle] = relationship(back_populates="reviews")
     subject: Mapped[Person] = relationship()

@@ -85,3 +85,17 @@ def reports_to(session: Session, subject_id: uuid.UUID, manager_id: uuid.UUID) -
         if current == manager_id:
             return True
     return False
+
+
+def chart(session: Session) -> dict[str, str | None]:
+    """Whom everybody reports to, by id."""
+    rows = session.execute(select(Person.id, Person.manager_id))
+    return {str(person): None if manager is None else str(manager) for person, manager in rows}
+
+
+def everybody_below(session: Session, manager_id: uuid.UUID) -> set[uuid.UUID]:
+    """The ids of all for whom `reports_to` says that they stand below the manager."""
+    below = select(Person.id).where(Person.manager_id == manager_id).cte("below", recursive=True)
+    # UNION, not UNION ALL: a circle of managers comes to an end.
+    below = below.union(select(Person.id).where(Person.manager_id == below.c.id))
+    return set(session.scalars(select(below.c.id)))

@@ -21,6 +21,7 @@ from survey.web import (
     reports,
     responses,
     steps,
+    teams,
 )
 
 
@@ -38,6 +39,7 @@ def register(app: Flask, csrf: CSRFProtect, *, redis_url: str) -> None:
         participation,
         responses,
         reports,
+        teams,
         operations,
     ):
         app.register_blueprint(module.pages)

@@ -156,6 +156,7 @@ def about_the_reader() -> dict[str, Any]:
         (Action.LIST_CYCLES, "Rounds", "cycles.index"),
         (Action.SEE_HOME, "Reports", "reports.index"),
         (Action.SEE_HOME, "Raters", "nominations.index"),
+        (Action.LIST_TEAMS, "Teams", "teams.index"),
         (Action.SEE_PAGES, "Pages", "competencies.index"),
         (Action.SEE_PEOPLE, "People", "people.index"),
     ]

@@ -21,7 +21,7 @@ import config as settings
 from survey import context
 from survey.app import create_app
 from survey.core.cycles import Phase
-from survey.services import cycles, people
+from survey.services import cycles, sign_ins
 from tests import installations
 from tests.attacks import attackers
 from tests.company import Company, csrf
@@ -42,7 +42,7 @@ def test_a_round_with_custodians_is_counted_by_workers_and_its_passphrases_are_n
         cycle_id, review_id = company.draft()
         browser = _Browser(installation.base_url)
         with context.transaction() as session:
-            token = people.link(session, "marta@company.test", now=context.now(), life=timedelta(minutes=10))
+            token = sign_ins.link(session, "marta@company.test", now=context.now(), life=timedelta(minutes=10))
         browser.post(f"/sign-in/{token}")
         first, second = PASSPHRASES
         chosen = {"holder": "two", "first": first, "second": second, "understood": "y"}

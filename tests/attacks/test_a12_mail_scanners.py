@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from survey import context
 from survey.core.relationships import Relationship
-from survey.services import cycles, nominations
+from survey.services import cycles, drafts, nominations
 from tests.attacks import weakened
 from tests.company import csrf, hidden, radios
 
@@ -53,7 +53,7 @@ def _open(company):
     raters = dict.fromkeys(("ana", "chloe", "dev", "ewa"), Relationship.PEER)
     cycle_id, _ = company.draft(raters)
     with context.transaction() as session:
-        review = cycles.add_review(session, cycle_id, company.ids["ben"], [company.page_id])
+        review = drafts.add_review(session, cycle_id, company.ids["ben"], [company.page_id])
         nominations.choose(session, review.id, {company.ids[name]: kind for name, kind in raters.items()})
         cycles.open_(session, cycle_id, context.installation().keyring, now=context.now())
     return company.tokens()["ana"]

@@ -16,7 +16,7 @@ from survey.core import disclosure
 from survey.core import responses as rules
 from survey.core.relationships import Relationship
 from survey.core.responses import Answers
-from survey.services import competencies, cycles, nominations, responses, tally
+from survey.services import competencies, cycles, drafts, nominations, responses, tally
 from survey.store.invitations import Invitation, InvitationToken, mint
 from survey.store.people import Person
 from survey.store.reports import Report
@@ -161,10 +161,10 @@ def _rounds(company, authors):
         session.execute(insert(Person), subjects)
     cycle_id, first = company.draft(dict.fromkeys(PEERS, Relationship.PEER))
     with context.transaction() as session:
-        cycles.remove_review(session, first)
+        drafts.remove_review(session, first)
     with context.transaction() as session:
         for subject in subjects:
-            review = cycles.add_review(session, cycle_id, subject["id"], [page_id])
+            review = drafts.add_review(session, cycle_id, subject["id"], [page_id])
             nominations.choose(session, review.id, {company.ids[name]: Relationship.PEER for name in PEERS})
         cycles.open_(session, cycle_id, context.installation().keyring, now=context.now())
     reviews = _write(company, authors)

@@ -65,6 +65,9 @@ def test_every_page_behind_the_sign_in_refuses_a_stranger(company):
         ("marta", "/rounds", 200),
         ("noor", "/people", 200),
         ("noor", "/rounds", 200),
+        ("ana", "/teams", 403),
+        ("marta", "/teams", 200),
+        ("noor", "/teams", 200),
     ],
 )
 def test_roles_see_their_pages(company, name, path, status):
@@ -98,6 +101,18 @@ def test_a_report_is_there_for_its_subject_and_their_manager_alone(company, name
     assert company.sign_in(name).get(f"/reports/{review_id}").status_code == status
 
 
+@pytest.mark.parametrize(("name", "status"), [("sam", 404), ("marta", 200), ("ana", 404), ("noor", 200)])
+def test_team_figures_are_there_for_managers_of_the_team_and_people_operations(company, name, status):
+    cycle_id, _ = company.run()
+    assert company.sign_in(name).get(f"/teams/{cycle_id}").status_code == status
+
+
+def test_team_figures_are_there_for_nobody_before_the_release(company):
+    cycle_id, _ = company.open()
+    for name in ("marta", "noor"):
+        assert company.sign_in(name).get(f"/teams/{cycle_id}").status_code == 404
+
+
 def test_a_report_is_there_for_nobody_before_its_release(company):
     cycle_id, review_id = company.open()
     company.close(cycle_id)
@@ -118,3 +133,5 @@ def test_what_the_table_does_not_name_is_denied():
     assert not is_allowed(Action.CHANGE_PEOPLE, Role.ENGINEER, frozenset(Standing) - {Standing.ANYONE})
     assert not is_allowed(Action.RUN_CYCLE, Role.MANAGER)
     assert is_allowed(Action.RUN_CYCLE, Role.MANAGER, frozenset({Standing.LAUNCHED}))
+    assert not is_allowed(Action.SEE_TEAM, Role.MANAGER)
+    assert not is_allowed(Action.SEE_TEAM, Role.ENGINEER, frozenset(Standing) - {Standing.ANYONE})

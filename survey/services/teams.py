@@ -1,0 +1,188 @@
+"""Team views: what a manager or people operations may read about a team. Made of published cells, nothing else."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import String, cast, select
+from sqlalchemy.orm import Session
+
+from survey.core import disclosure, nodes, teams, values
+from survey.core.access import Role, Standing
+from survey.core.audit import Event
+from survey.core.cycles import Phase
+from survey.core.disclosure import Band, Group
+from survey.core.errors import NotFound
+from survey.core.nodes import Node
+from survey.core.questionnaires import Questionnaire
+from survey.store import audit, people
+from survey.store.cycles import Cycle, Review
+from survey.store.people import Person
+from survey.store.reports import Cell, Report
+
+READABLE = (Phase.RELEASED, Phase.ARCHIVED)
+
+MISSING = "There are no such team figures, or they have not been released yet."
+ERASED = (
+    "A report of this team has been erased. Beside the figures from before, new ones would tell about that one "
+    "person, so none are shown any more."
+)
+
+
+@dataclass(frozen=True)
+class View:
+    """What one person may see of a cycle's teams.
+
+    `nodes` are in the order of the tree. `names` has the managers by the keys of their teams; of a manager who is
+    not known any more there is none. `withheld` counts the teams of which nothing may be shown.
+    """
+
+    cycle: str
+    closed_at: datetime
+    k: int
+    nodes: tuple[Node, ...]
+    names: Mapping[str, str]
+    withheld: int
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A cycle in a list."""
+
+    cycle_id: uuid.UUID
+    cycle: str
+    closed_at: datetime
+
+
+def view(session: Session, cycle_id: uuid.UUID, person_id: uuid.UUID) -> View:
+    """The teams for this person: the whole tree for people operations, for others the part below them.
+
+    Everything that they may read beside it counts as known: their own report, and those of all who report to them.
+    Raises `NotFound` before the release, for whom there is no team, and once a report in it was erased: beside the
+    figures from before, others would be about that one person. Raises `Unsafe` when the auditor objects to what
+    would be seen together.
+    """
+    cycle = session.scalar(select(Cycle).where(Cycle.id == cycle_id, Cycle.phase.in_(READABLE)))
+    person = session.get(Person, person_id)
+    if cycle is None or person is None:
+        raise NotFound(MISSING)
+    tree = teams.grow(_paths(session, cycle_id), top=_top(person))
+    if not tree.subjects:
+        raise NotFound(MISSING)
+    if tree.subjects & _erased(session, cycle_id):
+        raise NotFound(ERASED)
+    known = {str(one) for one in _known(session, person_id)}
+    reviews = _reviews(session, cycle_id, tree.subjects | known)
+    built = nodes.build(tree, reviews, known=known)
+    nodes.audit_union(built, reviews, known=known, k=cycle.minimum)
+    names = people.names(session, [uuid.UUID(node.team.key) for node in built if node.team.key])
+    return View(
+        cycle.name,
+        cycle.closes_at,
+        cycle.minimum,
+        built,
+        {str(manager): name for manager, name in names.items()},
+        len(tree.tree) - len(built),
+    )
+
+
+def standing(session: Session, cycle_id: uuid.UUID, person_id: uuid.UUID) -> frozenset[Standing]:
+    """How this person stands to the teams of a cycle.
+
+    A manager is whoever stood above a subject when the cycle opened, and still does.
+    """
+    below = {str(one) for one in people.everybody_below(session, person_id)}
+    is_manager = any(
+        subject in below and str(person_id) in above for subject, above in _paths(session, cycle_id).items()
+    )
+    return frozenset({Standing.MANAGES}) if is_manager else frozenset()
+
+
+def readable(session: Session, person_id: uuid.UUID) -> Sequence[Listed]:
+    """The cycles of which this person may see teams, the one that ended last first."""
+    person = session.get(Person, person_id)
+    rows = session.execute(
+        select(Cycle.id, Cycle.name, Cycle.closes_at).where(Cycle.phase.in_(READABLE)).order_by(Cycle.closes_at.desc())
+    )
+    return [
+        Listed(*row)
+        for row in rows
+        if person and (_top(person) == teams.EVERYBODY or standing(session, row.id, person_id))
+    ]
+
+
+def object_to(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> None:
+    """Writes into the audit log that the auditor refused what somebody was about to see."""
+    audit.record(session, Event.AUDITOR_OBJECTED, actor_id=None, about=cycle_id, now=now, detail={"to": "team figures"})
+
+
+def _top(person: Person) -> str:
+    """Where this person's part of the tree begins."""
+    return teams.EVERYBODY if person.role == Role.PEOPLE_OPERATIONS else str(person.id)
+
+
+def _known(session: Session, person_id: uuid.UUID) -> set[uuid.UUID]:
+    """Whose reports this person may read."""
+    return people.everybody_below(session, person_id) | {person_id}
+
+
+def _paths(session: Session, cycle_id: uuid.UUID) -> dict[str, list[str]]:
+    """The managers above each subject when the cycle opened."""
+    rows = session.execute(select(Review.subject_id, Review.managers).where(Review.cycle_id == cycle_id))
+    return {str(subject): managers or [] for subject, managers in rows}
+
+
+def _erased(session: Session, cycle_id: uuid.UUID) -> set[str]:
+    """The subjects whose report was written at the tally and is there no more."""
+    rows = session.scalars(
+        select(Review.subject_id)
+        .outerjoin(Report, Report.review_id == Review.id)
+        .where(
+            Review.cycle_id == cycle_id,
+            Review.is_tallied,
+            Review.is_objected.is_(False),
+            Report.review_id.is_(None),
+        )
+    )
+    return {str(subject) for subject in rows}
+
+
+def _reviews(session: Session, cycle_id: uuid.UUID, subjects: Collection[str]) -> list[nodes.Review]:
+    """What these subjects were reviewed on, with the cells of their reports that rest on anonymous groups."""
+    # As text: most subjects are asked about on the same pages, and each questionnaire is read once.
+    rows = [
+        (review_id, str(subject_id), text)
+        for review_id, subject_id, text in session.execute(
+            select(Review.id, Review.subject_id, cast(Review.questionnaire, String)).where(Review.cycle_id == cycle_id)
+        )
+        if str(subject_id) in subjects
+    ]
+    loaded = {text: values.load(Questionnaire, json.loads(text)) for text in {text for *_, text in rows}}
+    cells = _cells(session, [review_id for review_id, *_ in rows])
+    return [nodes.Review(subject, loaded[text], tuple(cells[review_id])) for review_id, subject, text in rows]
+
+
+def _cells(session: Session, review_ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, list[disclosure.Cell]]:
+    found: dict[uuid.UUID, list[disclosure.Cell]] = defaultdict(list)
+    for review_id, item, group, n, total, squares, counts, band in session.execute(
+        select(Cell.review_id, Cell.item, Cell.group, Cell.n, Cell.total, Cell.squares, Cell.counts, Cell.band).where(
+            Cell.review_id.in_(review_ids), Cell.group.not_in([Group.SELF, Group.MANAGER])
+        )
+    ):
+        found[review_id].append(
+            disclosure.Cell(
+                item,
+                Group(group),
+                n,
+                total,
+                squares,
+                None if counts is None else tuple(counts),
+                None if band is None else Band(band),
+            )
+        )
+    return found
