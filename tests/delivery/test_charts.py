@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from survey.core.disclosure import Band, Group
 from survey.core.labels import Perception, Spread, Standing
-from survey.core.reports import Figure, Row
+from survey.core.rows import Figure, Row
 from survey.core.sections import Section
 from survey.delivery import charts
 
@@ -22,7 +22,8 @@ ANONYMOUS = [group for group in Group if group.is_anonymous]
 
 def test_the_text_alternative_says_every_value_in_words(row: Row) -> None:
     assert words_of(row) == (
-        "Self: 4, Often. Peers (6 people): 3.2 on average, probably between 2.4 and 4.0. Direct reports (4 people): "
+        "Self: 4, Often. Peers (6 people): 3.2 on average, probably between 2.4 and 4.0; 1 × Rarely, "
+        "3 × Sometimes, 2 × Often. Direct reports (4 people): "
         "3.8 on average. Manager: 3, Sometimes. The scale runs from 1, Never, to 5, Always."
     )
 
@@ -51,7 +52,7 @@ def test_marks_lie_where_their_values_are(row: Row) -> None:
 def test_an_interval_is_cut_at_the_ends_of_the_scale(row: Row, peers: Figure) -> None:
     wide = replace(row, figures=(replace(peers, mean=4.5, low=3.6, high=5.4),))
     assert reach_of(wide) == pytest.approx((charts.LEFT + 2.6 * 45, charts.RIGHT))
-    assert "probably between 3.6 and 5.0." in words_of(wide)
+    assert "probably between 3.6 and 5.0;" in words_of(wide)
 
 
 def test_only_an_end_that_was_not_cut_has_a_stop(row: Row, peers: Figure) -> None:
@@ -94,7 +95,7 @@ def test_a_group_that_is_withheld_is_named_and_not_drawn(row: Row, peers: Figure
     assert "Direct reports: too few saw this, not shown." in words_of(held)
     assert [name.text for name in parse(held).iter("text") if name.get("class") == "name"] == [
         "Self",
-        "Peers",
+        "Peers (6)",
         "Manager",
     ]
 
