@@ -37,11 +37,14 @@ def report_show(make: Make, review: uuid.UUID, form: str, output: Path | None) -
     """Print the report of REVIEW, without private reflections."""
     if (form == "pdf") is (output is None):
         raise SurveyError("A PDF goes into a file, and nothing else does: name it with --format pdf --output FILE.")
-    with make(instances.environ()).app_context(), context.reading() as session:
-        edition = reports.read(session, review).copy(is_own=False)
-    if output is not None:
-        _write(output, pdf.report(edition))
-        return
+    with make(instances.environ()).app_context():
+        with context.reading() as session:
+            edition = reports.read(session, review).copy(is_own=False)
+        if output is not None:
+            _write(output, pdf.report(edition))
+            with context.transaction() as session:
+                reports.note_export(session, edition, actor_id=None, form=form, now=context.now())
+            return
     if form == "json":
         plain = {
             "subject": edition.subject,

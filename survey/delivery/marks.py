@@ -126,7 +126,7 @@ def _whisker(low: float, high: float, shown: Interval, at: At) -> Markup:
 def _tally(counts: tuple[int, ...], n: int, at: At) -> Markup:
     """A column for each point that was chosen, behind the other marks."""
     return join(
-        Markup('<path class="tally" d="M{} 11v-{}"/>').format(at(point), round(4 + 18 * count / n, 1))
+        Markup('<path class="tally" d="M{} 12v-{}"/>').format(at(point), round(4 + 20 * count / n, 1))
         for point, count in enumerate(counts, 1)
         if count
     )
@@ -138,7 +138,7 @@ _PAPER = """
 .figure .tick { stroke: #dedad0; }
 .figure .axis, .figure .leader { stroke: #85847d; }
 .figure .leader { stroke-width: 1; }
-.figure .tally { stroke: #cfd8d5; stroke-width: 9; }
+.figure .tally { stroke: #b3cac6; stroke-width: 10; }
 .figure .reach { stroke: #0b5f5a; stroke-width: 2; }
 .figure .mark-self { fill: #ffffff; stroke: #20242a; stroke-width: 2.5; }
 .figure .mark-lead, .figure .band-lead { fill: #0b5f5a; }

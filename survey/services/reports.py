@@ -71,8 +71,8 @@ def standing(session: Session, edition: Edition, person_id: uuid.UUID) -> frozen
     return frozenset()
 
 
-def note_export(session: Session, edition: Edition, *, actor_id: uuid.UUID, form: str, now: datetime) -> None:
-    """Writes down that somebody saved the report of another person, in which form."""
+def note_export(session: Session, edition: Edition, *, actor_id: uuid.UUID | None, form: str, now: datetime) -> None:
+    """Writes down that somebody (None: an operator) saved the report of another person, in which form."""
     audit.record(
         session, Event.REPORT_EXPORTED, actor_id=actor_id, about=edition.review_id, now=now, detail={"form": form}
     )
