@@ -11,10 +11,10 @@ PYTHON ?= $(shell for each in python3 python3.12 python3.11; do \
 	done; echo python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types lock screenshots clean
+.PHONY: help setup demo test check lint types lock screenshots bench-labels bench-report clean
 
 help:  ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(READY)  ## Make .venv with all that the demo and the tests need
 
@@ -56,6 +56,12 @@ lock: setup  ## Write the lock files anew from pyproject.toml (ARGS="--upgrade")
 
 screenshots: setup  ## Take the screenshots of the README in a real browser
 	@$(BIN)/python -m tests.journeys.screenshots
+
+bench-labels: setup  ## Print how often a report's words are wrong, for simulated engineers
+	@$(BIN)/python -m tests.benchmarks.labels
+
+bench-report: setup  ## Time the page and the PDF of a report
+	@$(BIN)/python -m tests.benchmarks.report
 
 clean:  ## Delete .venv and what tools leave behind; an instance with its data stays
 	rm -rf $(VENV) build dist artefacts *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis \

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -15,16 +14,13 @@ from flask import Flask
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from survey import context
-from survey.cli import audits, instances, machine
+from survey.cli import audits, instances, machine, reports
 from survey.cli import demo as demonstration
 from survey.core import competencies as rules
-from survey.core import values
 from survey.core.competencies import Page, Section
 from survey.core.cycles import Phase
 from survey.core.errors import BadPage, SurveyError
-from survey.core.reports import Figure, Report
-from survey.core.statistics import Interval
-from survey.services import competencies, cycles, participation, people, reports
+from survey.services import competencies, cycles, participation, people
 from survey.store import schema
 
 Make = Callable[[Mapping[str, str]], Flask]
@@ -112,6 +108,7 @@ def serve(make: Make, instance: Path, port: int, host: str) -> None:
 
 
 survey.add_command(audits.audit)
+survey.add_command(reports.report)
 
 
 @survey.group()
@@ -123,7 +120,7 @@ def db() -> None:
 @click.pass_obj
 def db_upgrade(make: Make) -> None:
     """Bring the tables up to date."""
-    with _app(make).app_context():
+    with make(instances.environ()).app_context():
         schema.upgrade(context.installation().engine)
     print("The tables are up to date.")
 
@@ -138,7 +135,7 @@ def admin() -> None:
 @click.pass_obj
 def admin_create(make: Make, address: str) -> None:
     """Make the person at ADDRESS people operations."""
-    with _app(make).app_context():
+    with make(instances.environ()).app_context():
         with context.transaction() as session:
             person = people.make_administrator(session, address)
         print(f"{person.address} is people operations. Sign in at {context.installation().base_url}/sign-in")
@@ -170,7 +167,7 @@ def pages_check(file: Path, competency: str | None, *, as_json: bool) -> None:
 def pages_import(make: Make, file: Path, competency: str | None) -> None:
     """Import FILE as the newest version of its page."""
     source = _read(file)
-    with _app(make).app_context(), context.transaction() as session:
+    with make(instances.environ()).app_context(), context.transaction() as session:
         row = _named(file, lambda: competencies.import_page(session, source, competency=competency))
         print(f"{row.title} is ready to be used.")
 
@@ -184,7 +181,7 @@ def cycle() -> None:
 @click.pass_obj
 def cycle_list(make: Make) -> None:
     """All rounds, with answers per review in counts."""
-    with _app(make).app_context(), context.reading() as session:
+    with make(instances.environ()).app_context(), context.reading() as session:
         rows = cycles.everything(session)
         if not rows:
             print("There is no round yet.")
@@ -194,72 +191,6 @@ def cycle_list(make: Make) -> None:
             for review_id, subject, _ in cycles.listed(session, row.id):
                 said = f"{going[review_id].answered} of {going[review_id].invited} answered"
                 print(f"    {review_id}  {subject}  {said if going[review_id].invited else 'not opened'}")
-
-
-@survey.group()
-def report() -> None:
-    """Released reports."""
-
-
-@report.command("show")
-@click.argument("review", type=click.UUID)
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@click.pass_obj
-def report_show(make: Make, review: uuid.UUID, form: str) -> None:
-    """Print the report of REVIEW, without private reflections."""
-    with _app(make).app_context(), context.reading() as session:
-        edition = reports.read(session, review)
-    private = {item.item for chapter in edition.report.chapters for item in chapter.questions if item.is_private}
-    comments = [comment for comment in edition.comments if comment.item not in private]
-    if form == "json":
-        plain = {
-            "subject": edition.subject,
-            "cycle": edition.cycle,
-            "report": values.dump(edition.report),
-            "comments": values.dump(comments),
-        }
-        print(json.dumps(plain, ensure_ascii=False, indent=2))
-        return
-    print(f"{edition.subject} – {edition.cycle}\n")
-    print(_as_text(edition.report))
-    for chapter in edition.report.chapters:
-        for question in chapter.questions:
-            said = [comment for comment in comments if comment.item == question.item]
-            if said:
-                print(f"\n{question.text}")
-            for comment in said:
-                print(f"  – {comment.text} ({comment.group.label.lower()})")
-    print(f"\n{edition.report.certificate.sentence}")
-
-
-def _as_text(report: Report) -> str:
-    lines = []
-    for chapter in report.chapters:
-        lines.append(chapter.title)
-        for row in chapter.rows:
-            values_ = [f"self {row.own or '–'}", f"manager {row.manager or '–'}"]
-            values_ += [_figure_as_text(figure, len(row.scale)) for figure in row.figures]
-            values_ += [f"{group.label}: fewer than {report.k}" for group in row.withheld]
-            lines += [f"  {row.text}", f"      {'; '.join(values_)}"]
-            if row.perception:
-                lines.append(f"      {row.perception.label}")
-    return "\n".join(lines)
-
-
-def _figure_as_text(figure: Figure, points: int) -> str:
-    if figure.mean is None:
-        words = f"{points - 0.5:.1f} or higher" if figure.band == "high" else "1.5 or lower"
-        return f"{figure.group.label} {words} (n = {figure.n})"
-    shown = Interval(figure.low or 1, figure.high or points).clipped(points)
-    return f"{figure.group.label} {figure.mean:.1f} [{shown.low:.1f} to {shown.high:.1f}] (n = {figure.n})"
-
-
-def _app(make: Make) -> Flask:
-    """The app of the environment, or of the instance in this folder where the environment names none."""
-    instance = Path("instance")
-    if "SURVEY_DATABASE_URL" not in os.environ and (instance / instances.MARKER).is_file():
-        return make(machine.settings_of(instance))
-    return make(os.environ)
 
 
 def _parse(file: Path, competency: str | None) -> Page:

@@ -40,8 +40,13 @@ class Perception(Word):
 
     HIGHER = "higher", "You see this higher than others do"
     LOWER = "lower", "You see this lower than others do"
-    ABOUT_THE_SAME = "about_the_same", "You and others see this about the same"
+    NO_CLEAR_DIFFERENCE = "no_clear_difference", "No clear difference"
     TOO_FEW = "too_few", "Too few answers to tell"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Perception | None:
+        # Reports of earlier versions claimed closeness, which an interval of so few ratings cannot show.
+        return cls.NO_CLEAR_DIFFERENCE if value == "about_the_same" else None
 
 
 class Standing(Word):
@@ -81,14 +86,14 @@ def perception(self_rating: float, mean: float, interval: Interval | None, *, po
 
     `mean` and `interval` are those of the others' ratings; without an interval (a single rating) and with one
     wider than two points the answers are too few. Higher means nearer to `points`, whichever end is the
-    better one.
+    better one. What is left says that no difference was found, not that there is none.
     """
     if interval is None:
         return Perception.TOO_FEW
     gap = self_rating - mean
     if abs(gap) >= length(0.5, points) and not interval.contains(self_rating):
         return Perception.HIGHER if gap > 0 else Perception.LOWER
-    return Perception.TOO_FEW if interval.width > length(2, points) else Perception.ABOUT_THE_SAME
+    return Perception.TOO_FEW if interval.width > length(2, points) else Perception.NO_CLEAR_DIFFERENCE
 
 
 def standing(interval: Interval | None, *, points: int = 5, more_is_worse: bool = False) -> Standing:

@@ -12,32 +12,24 @@ from sqlalchemy.orm import Session
 
 from survey.core import values
 from survey.core.access import Standing
+from survey.core.audit import Event
 from survey.core.cycles import Phase
 from survey.core.disclosure import Comment, Group
+from survey.core.editions import Edition
 from survey.core.errors import NotFound
 from survey.core.reports import Report
-from survey.store import people, reports
+from survey.store import audit, people, reports
 from survey.store.cycles import Cycle, Review
 from survey.store.people import Person
 
 READABLE = (Phase.RELEASED, Phase.ARCHIVED)
 
 
-@dataclass(frozen=True)
-class Edition:
-    """A report with its comments and what stands on its cover. `private` answers are the subject's alone."""
-
-    review_id: uuid.UUID
-    subject_id: uuid.UUID
-    subject: str
-    cycle: str
-    closed_at: datetime
-    report: Report
-    comments: tuple[Comment, ...]
-
-
 def read(session: Session, review_id: uuid.UUID) -> Edition:
-    """The released report of a review, in one query. Raises `NotFound` before its release."""
+    """The released report of a review, whole, in one query. Raises `NotFound` before its release.
+
+    What a reader gets is a `copy` of it, made for how they stand to it.
+    """
     rows = session.execute(
         select(
             reports.Report.body,
@@ -105,6 +97,13 @@ def standing(session: Session, edition: Edition | NothingPublished, person_id: u
     if people.reports_to(session, edition.subject_id, person_id):
         return frozenset({Standing.MANAGES})
     return frozenset()
+
+
+def note_export(session: Session, edition: Edition, *, actor_id: uuid.UUID | None, form: str, now: datetime) -> None:
+    """Writes down that somebody (None: an operator) saved the report of another person, in which form."""
+    audit.record(
+        session, Event.REPORT_EXPORTED, actor_id=actor_id, about=edition.review_id, now=now, detail={"form": form}
+    )
 
 
 @dataclass(frozen=True)

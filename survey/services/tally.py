@@ -17,7 +17,9 @@ from sqlalchemy.orm import Session
 from survey.core import cycles, disclosure, reports, values
 from survey.core.access import Role
 from survey.core.audit import Event
+from survey.core.changes import Earlier
 from survey.core.cycles import Phase
+from survey.core.disclosure import Band, Group
 from survey.core.errors import IllegalStep, NotFound
 from survey.core.letters import Kind
 from survey.core.questionnaires import Questionnaire
@@ -77,7 +79,11 @@ def count(session: Session, review_id: uuid.UUID, keyring: Keyring) -> bool:
     published = disclosure.publish(questionnaire, responses, k=review.cycle.minimum, shuffle=randomness.shuffle)
     invited = {Relationship(kind): number for kind, number in (review.invited or {}).items()}
     report = reports.build(
-        questionnaire, published, pages=[reports.page_of(entry.page.body) for entry in review.pages], invited=invited
+        questionnaire,
+        published,
+        pages=[reports.page_of(entry.page.body) for entry in review.pages],
+        invited=invited,
+        earlier=_earlier(session, review),
     )
     session.add_all(
         Cell(
@@ -100,6 +106,41 @@ def count(session: Session, review_id: uuid.UUID, keyring: Keyring) -> bool:
     session.execute(delete(Envelope).where(Envelope.review_id == review_id))
     review.is_tallied = True
     return True
+
+
+def _earlier(session: Session, review: Review) -> Earlier | None:
+    """What the newest released round before this one published about the same person."""
+    found = session.execute(
+        select(Review.id, Review.questionnaire, Cycle.name)
+        .join(Cycle, Cycle.id == Review.cycle_id)
+        .where(
+            Review.subject_id == review.subject_id,
+            Cycle.phase.in_((Phase.RELEASED, Phase.ARCHIVED)),
+            Cycle.closes_at < review.cycle.closes_at,
+        )
+        .order_by(Cycle.closes_at.desc())
+        .limit(1)
+    ).one_or_none()
+    if found is None:
+        return None
+    review_id, questionnaire, name = found
+    cells = session.scalars(select(Cell).where(Cell.review_id == review_id))
+    return Earlier(
+        name,
+        values.load(Questionnaire, questionnaire),
+        [
+            disclosure.Cell(
+                cell.item,
+                Group(cell.group),
+                cell.n,
+                cell.total,
+                cell.squares,
+                None if cell.counts is None else tuple(cell.counts),
+                None if cell.band is None else Band(cell.band),
+            )
+            for cell in cells
+        ],
+    )
 
 
 def finish(session: Session) -> Sequence[uuid.UUID]:

@@ -1,18 +1,23 @@
-"""Reports: listed and read."""
+"""Reports: listed, read, and saved as a file."""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
+from functools import partial
 
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
 
 from survey import context
 from survey.context import needs
+from survey.core import editions, readiness, sentences
 from survey.core.access import Action, Standing
-from survey.core.disclosure import Group
+from survey.core.editions import Edition
 from survey.core.errors import NotAllowed, NotFound
-from survey.delivery import charts
+from survey.core.sections import Section
+from survey.delivery import charts, ladders, pdf, sheets, shifts
 from survey.services import people, reports
 from survey.services.reports import NothingPublished
 
@@ -34,34 +39,89 @@ def index() -> ResponseReturnValue:
 @needs(Action.READ_REPORT)
 def read(review_id: uuid.UUID) -> ResponseReturnValue:
     """One report, for its subject and for whoever they report to. To others it does not exist."""
-    person = context.signed_in()
+    try:
+        return shown(_copy_of(review_id))
+    except NotFound:
+        return _nothing(review_id)
+
+
+@pages.get("/<uuid:review_id>.pdf")
+@needs(Action.READ_REPORT)
+def as_pdf(review_id: uuid.UUID) -> ResponseReturnValue:
+    """The report as a document."""
+    return _saved(_copy_of(review_id), "pdf", "application/pdf", pdf.report)
+
+
+@pages.get("/<uuid:review_id>.csv")
+@needs(Action.READ_REPORT)
+def as_table(review_id: uuid.UUID) -> ResponseReturnValue:
+    """The report as a table in plain text."""
+    return _saved(_copy_of(review_id), "csv", "text/csv; charset=utf-8", sheets.csv)
+
+
+@pages.get("/<uuid:review_id>.xlsx")
+@needs(Action.READ_REPORT)
+def as_spreadsheet(review_id: uuid.UUID) -> ResponseReturnValue:
+    """The report as a spreadsheet."""
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    return _saved(_copy_of(review_id), "xlsx", kind, sheets.xlsx)
+
+
+def _copy_of(review_id: uuid.UUID) -> Edition:
+    """The copy that whoever is signed in may have. Raises `NotFound` where there is none for them."""
+    with context.reading() as session:
+        edition = reports.read(session, review_id)
+        is_own = _check(session, edition)
+    return edition.copy(is_own=is_own)
+
+
+def _nothing(review_id: uuid.UUID) -> str:
+    """The page that says that nothing was published. Raises `NotFound` where there was something, or nobody to tell."""
     with context.reading() as session:
         nothing = reports.nothing_published(session, review_id)
-        edition = nothing or reports.read(session, review_id)
-        standing = reports.standing(session, edition, person.id)
+        if nothing is None:
+            raise NotFound(MISSING)
+        is_own = _check(session, nothing)
+    return render_template("reports/nothing.html", edition=nothing, is_own=is_own)
+
+
+def _check(session: Session, edition: Edition | NothingPublished) -> bool:
+    """Whether it is the reader's own. To whoever may not read it, it does not exist."""
+    standing = reports.standing(session, edition, context.signed_in().id)
     try:
         context.permit(Action.READ_REPORT, *standing)
     except NotAllowed:
-        raise NotFound("There is no such report, or it has not been released yet.") from None
-    is_own = Standing.OWN in standing
-    if isinstance(edition, NothingPublished):
-        return render_template("reports/nothing.html", edition=edition, is_own=is_own)
-    private = {
-        question.item for chapter in edition.report.chapters for question in chapter.questions if question.is_private
-    }
-    answers: dict[str, dict[str, list[str]]] = {}
-    for comment in edition.comments:
-        if is_own or comment.item not in private:
-            by_group = answers.setdefault(comment.item, {"own": [], "manager": [], "others": []})
-            by_group[_COLUMNS.get(comment.group, "others")].append(comment.text)
+        raise NotFound(MISSING) from None
+    return Standing.OWN in standing
+
+
+MISSING = "There is no such report, or it has not been released yet."
+
+
+def _saved(edition: Edition, ending: str, kind: str, made: Callable[[Edition], bytes]) -> ResponseReturnValue:
+    """The file, under a name that says nothing about anybody; noted when it is about somebody else."""
+    content = made(edition)
+    if not edition.is_own:
+        with context.transaction() as session:
+            reports.note_export(session, edition, actor_id=context.signed_in().id, form=ending, now=context.now())
+    return content, {"Content-Type": kind, "Content-Disposition": f'attachment; filename="report.{ending}"'}
+
+
+def shown(edition: Edition) -> str:
+    """The page of this copy of a report."""
     return render_template(
         "reports/report.html",
         edition=edition,
         report=edition.report,
-        is_own=is_own,
-        drawing=charts.axis,
-        answers=lambda item: answers.get(item, {"own": [], "manager": [], "others": []}),
+        name=None if edition.is_own else edition.subject,
+        own_label="You" if edition.is_own else "Self",
+        say=sentences,
+        draw=_DRAW,
+        readiness=partial(readiness.of, edition.report),
+        open_questions=editions.open_questions,
+        private_questions=editions.private_questions,
+        section=Section,
     )
 
 
-_COLUMNS = {Group.SELF: "own", Group.MANAGER: "manager"}
+_DRAW = {"axis": charts.axis, "line": shifts.line, "ladder": ladders.ladder}

@@ -1,7 +1,7 @@
 """How often a report's words are wrong, for simulated engineers whose true gaps are known.
 
-Run with `python -m tests.benchmarks.labels`. The same seed prints the same tables: the rule of the report,
-then the bare gap of half a point between two means.
+Run with `make bench-labels`. The same seed prints the same tables: the rule of the report, then the bare gap of half a
+point between two means; then the false directions of both over many such companies, since one has few of them.
 
 Truth. Each engineer shows each behavior with a certain strength, and every colleague who might be asked reads
 it with an own leniency and an own error, then ticks the nearest of five points. The true mean is the expected
@@ -9,8 +9,14 @@ tick over all such colleagues, not over the five who were asked. The true gap is
 ticked minus the true mean: "higher" from half a point up, "lower" from half a point down, else "about the
 same".
 
-False direction. A word says higher or lower, and the truth is not that. Many of these are near misses, true
-gaps just short of half a point; the wrong side is counted apart: there the true gap points the other way.
+A false direction is defined twice. Strict: a word says higher or lower, and the true gap points to the other side
+of zero, so that the engineer is told the opposite of what is so. Wide: a word says higher or lower, and the truth is
+not that; most of these are near misses, true gaps just short of half a point. The target of 0.5 % is held against
+the strict one, as a share of all cells; both are printed, as shares of the cells with a direction and of all.
+
+"No clear difference" makes no claim that could be false. How often the truth is "about the same" behind it is printed,
+and how often an interval would show closeness by itself, lying wholly within half a point of the self-rating: that is
+why no word claims it.
 """
 
 from __future__ import annotations
@@ -25,7 +31,7 @@ from scipy.special import ndtr
 
 from survey.core import labels, statistics
 from survey.core.labels import Perception
-from survey.core.statistics import Moments
+from survey.core.statistics import Interval, Moments
 
 SEED = 360
 ENGINEERS, BEHAVIORS, PEERS, K = 200, 9, 5, 4
@@ -36,6 +42,9 @@ LENIENCY, ERROR = 0.45, 0.75  # Of a peer over all behaviors of one engineer, an
 SELF_BIAS, SELF_LENIENCY, SELF_ERROR = 0.3, 0.5, 0.6
 NOT_OBSERVED = 0.08
 
+COMPANIES = 25  # with seeds from SEED on, for the rates of what is rare
+
+SAME = Perception.NO_CLEAR_DIFFERENCE  # of a truth: less than half a point apart
 DIRECTIONS = (Perception.HIGHER, Perception.LOWER)
 
 
@@ -72,6 +81,49 @@ def main() -> None:
     print()
     print_table("The rule of the report", cases, by_rule)
     print_table("The bare gap of half a point", cases, by_gap)
+    unclear = [pair for pair, word in zip(pairs, by_rule, strict=True) if word is SAME]
+    shown = sum(is_close(case, interval) for case, interval in pairs)
+    print("What “no clear difference” rests on")
+    print_share("the truth is about the same", sum(case.truth is SAME for case, _ in unclear), len(unclear))
+    print_share("cells whose interval shows closeness", shown, len(cases))
+    print()
+    print_many()
+
+
+def print_many() -> None:
+    """The false directions of both rules, by both definitions, over many companies."""
+    totals: Counter[str] = Counter()
+    for seed in range(SEED, SEED + COMPANIES):
+        cases = list(simulated(np.random.default_rng(seed)))
+        pooled_sd = statistics.pooled_sd(case.cell for case in cases)
+        totals["cells"] += len(cases)
+        for case in cases:
+            interval = statistics.interval_from(case.cell, pooled_sd=pooled_sd)
+            words = {
+                "rule": labels.perception(case.self_rating, case.cell.mean, interval),
+                "bare": bare(case.self_rating - case.cell.mean),
+            }
+            for rule, word in words.items():
+                if word in DIRECTIONS:
+                    totals[rule, "named"] += 1
+                    totals[rule, "strict"] += is_opposite(case, word)
+                    totals[rule, "wide"] += case.truth is not word
+    print(f"False directions over {COMPANIES} companies of {ENGINEERS} engineers, {totals['cells']} cells")
+    for rule, title in (("rule", "the rule"), ("bare", "the bare gap")):
+        for definition in ("strict", "wide"):
+            found = totals[rule, definition]
+            print_share(f"{title}, {definition}, of directions", found, totals[rule, "named"])
+            print_share(f"{title}, {definition}, of all cells", found, totals["cells"])
+
+
+def is_opposite(case: Case, word: Perception) -> bool:
+    """Whether the true gap points to the other side of zero."""
+    return (case.true_gap > 0) is not (word is Perception.HIGHER)
+
+
+def is_close(case: Case, interval: Interval | None) -> bool:
+    """Whether the interval of the gap lies wholly within half a point of zero."""
+    return interval is not None and interval.low >= case.self_rating - 0.5 and interval.high <= case.self_rating + 0.5
 
 
 def simulated(random: np.random.Generator) -> Iterator[Case]:
@@ -110,37 +162,40 @@ def expected_tick(strength: NDArray[np.float64]) -> NDArray[np.float64]:
 def bare(gap: float) -> Perception:
     """The word that the gap alone would give."""
     if abs(gap) < 0.5:
-        return Perception.ABOUT_THE_SAME
+        return SAME
     return Perception.HIGHER if gap > 0 else Perception.LOWER
 
 
 def print_table(title: str, cases: list[Case], words: list[Perception]) -> None:
     counts = Counter((case.truth, word) for case, word in zip(cases, words, strict=True))
     print(title)
-    print(f"  {'truth':<16}" + "".join(f"{word:>16}" for word in Perception) + f"{'all':>8}")
-    for truth in (Perception.HIGHER, Perception.ABOUT_THE_SAME, Perception.LOWER):
+    print(f"  {'truth':<22}" + "".join(f"{word:>20}" for word in Perception) + f"{'all':>8}")
+    for truth in (Perception.HIGHER, SAME, Perception.LOWER):
         row = [counts[truth, word] for word in Perception]
-        print(f"  {truth:<16}" + "".join(f"{count:>16}" for count in row) + f"{sum(row):>8}")
+        print(f"  {named_truth(truth):<22}" + "".join(f"{count:>20}" for count in row) + f"{sum(row):>8}")
     named = [(case, word) for case, word in zip(cases, words, strict=True) if word in DIRECTIONS]
     false = [case for case, word in named if case.truth is not word]
-    wrong_side = [case for case, word in named if (case.true_gap > 0) is not (word is Perception.HIGHER)]
-    same = sum(count for (_, word), count in counts.items() if word is Perception.ABOUT_THE_SAME)
-    right = counts[Perception.ABOUT_THE_SAME, Perception.ABOUT_THE_SAME]
+    opposite = [case for case, word in named if is_opposite(case, word)]
     print_share("cells with a direction", len(named), len(cases))
-    print_share("… a false one", len(false), len(named))
-    print_share("… on the wrong side of zero", len(wrong_side), len(named))
+    print_share("false, strict, of directions", len(opposite), len(named))
+    print_share("false, strict, of all cells", len(opposite), len(cases))
+    print_share("false, wide, of directions", len(false), len(named))
+    print_share("false, wide, of all cells", len(false), len(cases))
     print_share("engineers with a false direction", len({case.engineer for case in false}), ENGINEERS)
     print_share(
         "true directions that are named",
         len(named) - len(false),
         sum(case.truth in DIRECTIONS for case in cases),
     )
-    print_share('"about the same" that is false', same - right, same)
     print()
 
 
+def named_truth(truth: Perception) -> str:
+    return "about the same" if truth is SAME else truth
+
+
 def print_share(what: str, hits: int, n: int) -> None:
-    print(f"  {what:<34}{hits:>6} of {n:<6}{hits / n:>7.1%}")
+    print(f"  {what:<40}{hits:>6} of {n:<6}{hits / n:>8.2%}")
 
 
 if __name__ == "__main__":

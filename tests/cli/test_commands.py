@@ -123,6 +123,18 @@ def test_rounds_and_reports_are_shown_without_private_reflections(company, envir
     assert missing.returncode == 2
 
 
+def test_a_report_goes_into_a_file_as_a_document(company, environ, tmp_path):
+    _, review_id = company.run()
+    show = ("report", "show", str(review_id), "--format", "pdf")
+    file = tmp_path / "report.pdf"
+    assert f"{file} is written." in _survey(*show, "--output", str(file), environ=environ).stdout
+    assert file.read_bytes().startswith(b"%PDF")
+    for wrong in (show, (*show[:3], "--output", str(file)), (*show, "--output", "/nowhere/report.pdf")):
+        refused = _survey(*wrong, environ=environ)
+        assert refused.returncode == 2
+        assert len(refused.stderr.strip().splitlines()) == 1
+
+
 def _survey(*arguments, environ=None, cwd=ROOT):
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SURVEY_")}
     return subprocess.run(

@@ -20,12 +20,12 @@ cells = st.lists(points, min_size=2, max_size=12)
         (2, 3.0, Interval(2.2, 3.8), Perception.LOWER),
         (4, 3.5, Interval(3.1, 3.9), Perception.HIGHER),  # Exactly half a point.
         (3, 3.5, Interval(3.1, 3.9), Perception.LOWER),
-        (4, 3.6, Interval(3.3, 3.9), Perception.ABOUT_THE_SAME),  # Outside, but less than half a point away.
+        (4, 3.6, Interval(3.3, 3.9), Perception.NO_CLEAR_DIFFERENCE),  # Outside, but less than half a point away.
         (
             4,
             3.0,
             Interval(2.0, 4.0),
-            Perception.ABOUT_THE_SAME,
+            Perception.NO_CLEAR_DIFFERENCE,
         ),  # A point away, but at the interval's end.
         (4, 3.0, Interval(1.9, 4.1), Perception.TOO_FEW),  # Wider than two points.
         (3, 3.0, Interval(1.9, 4.1), Perception.TOO_FEW),
@@ -37,6 +37,12 @@ def test_higher_and_lower_need_half_a_point_and_an_interval_that_leaves_the_self
     self_rating, mean, interval, expected
 ):
     assert labels.perception(self_rating, mean, interval) is expected
+
+
+def test_the_claim_of_closeness_in_an_older_report_is_read_as_no_clear_difference():
+    assert Perception("about_the_same") is Perception.NO_CLEAR_DIFFERENCE
+    with pytest.raises(ValueError, match="nonsense"):
+        Perception("nonsense")
 
 
 def test_a_gap_of_one_point_over_four_peers_is_too_little_to_tell():
@@ -57,13 +63,13 @@ def test_turning_the_scale_round_turns_higher_into_lower(self_rating, ratings):
 @given(points, cells)
 def test_no_direction_is_named_where_the_self_rating_lies_within(self_rating, ratings):
     if statistics.interval_of_mean(ratings).contains(self_rating):
-        assert perceived(self_rating, ratings) in {Perception.ABOUT_THE_SAME, Perception.TOO_FEW}
+        assert perceived(self_rating, ratings) in {Perception.NO_CLEAR_DIFFERENCE, Perception.TOO_FEW}
 
 
 def test_the_cuts_of_perception_stretch_with_the_scale():
     assert labels.perception(7, 6.0, Interval(5.2, 6.8), points=9) is Perception.HIGHER
-    assert labels.perception(7, 6.1, Interval(5.4, 6.8), points=9) is Perception.ABOUT_THE_SAME
-    assert labels.perception(7, 6.0, Interval(4.0, 8.0), points=9) is Perception.ABOUT_THE_SAME
+    assert labels.perception(7, 6.1, Interval(5.4, 6.8), points=9) is Perception.NO_CLEAR_DIFFERENCE
+    assert labels.perception(7, 6.0, Interval(4.0, 8.0), points=9) is Perception.NO_CLEAR_DIFFERENCE
     assert labels.perception(7, 6.0, Interval(3.9, 8.1), points=9) is Perception.TOO_FEW
 
 

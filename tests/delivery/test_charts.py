@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from survey.core.disclosure import Band, Group
 from survey.core.labels import Perception, Spread, Standing
-from survey.core.reports import Figure, Row
+from survey.core.readiness import Answer, Readiness, Voice
+from survey.core.relationships import Relationship
+from survey.core.rows import Figure, Row
 from survey.core.sections import Section
-from survey.delivery import charts
+from survey.delivery import charts, ladders, marks, shifts
 
 FREQUENCY = ("Never", "Rarely", "Sometimes", "Often", "Always")
 ANONYMOUS = [group for group in Group if group.is_anonymous]
@@ -22,7 +24,8 @@ ANONYMOUS = [group for group in Group if group.is_anonymous]
 
 def test_the_text_alternative_says_every_value_in_words(row: Row) -> None:
     assert words_of(row) == (
-        "Self: 4, Often. Peers (6 people): 3.2 on average, probably between 2.4 and 4.0. Direct reports (4 people): "
+        "Self: 4, Often. Peers (6 people): 3.2 on average, probably between 2.4 and 4.0; 1 × Rarely, "
+        "3 × Sometimes, 2 × Often. Direct reports (4 people): "
         "3.8 on average. Manager: 3, Sometimes. The scale runs from 1, Never, to 5, Always."
     )
 
@@ -51,7 +54,7 @@ def test_marks_lie_where_their_values_are(row: Row) -> None:
 def test_an_interval_is_cut_at_the_ends_of_the_scale(row: Row, peers: Figure) -> None:
     wide = replace(row, figures=(replace(peers, mean=4.5, low=3.6, high=5.4),))
     assert reach_of(wide) == pytest.approx((charts.LEFT + 2.6 * 45, charts.RIGHT))
-    assert "probably between 3.6 and 5.0." in words_of(wide)
+    assert "probably between 3.6 and 5.0;" in words_of(wide)
 
 
 def test_only_an_end_that_was_not_cut_has_a_stop(row: Row, peers: Figure) -> None:
@@ -94,7 +97,7 @@ def test_a_group_that_is_withheld_is_named_and_not_drawn(row: Row, peers: Figure
     assert "Direct reports: too few saw this, not shown." in words_of(held)
     assert [name.text for name in parse(held).iter("text") if name.get("class") == "name"] == [
         "Self",
-        "Peers",
+        "Peers (6)",
         "Manager",
     ]
 
@@ -126,7 +129,112 @@ def test_a_label_that_does_not_fit_is_shortened_in_the_drawing_alone(row: Row) -
 
 
 def test_nothing_is_styled_in_place(row: Row) -> None:
-    assert not re.search(r"style=|fill=|stroke=|<style", charts.axis(row))
+    for drawing in (charts.axis(row), shifts.line(row), ladders.ladder(ready())):
+        assert not re.search(r"style=|fill=|stroke=|<style", drawing)
+
+
+def test_columns_say_how_many_of_six_and_more_chose_each_point(row: Row, peers: Figure) -> None:
+    columns = [path for path in parse(row).iter("path") if path.get("class") == "tally"]
+    assert len(columns) == 3
+    few = replace(row, figures=(replace(peers, n=5, counts=None),))
+    assert "tally" not in charts.axis(few)
+
+
+def test_a_relationship_that_is_shown_nowhere_is_named_in_words(row: Row) -> None:
+    unheard = replace(row, unheard=(Relationship.DIRECT_REPORT,))
+    assert "Direct reports: too few answered, not shown." in words_of(unheard)
+
+
+def test_a_drawing_for_paper_is_the_same_drawing_with_colours_and_the_same_words(row: Row) -> None:
+    drawing = charts.axis(row)
+    alone = ElementTree.fromstring(marks.standalone(drawing))
+    assert alone.tag == "{http://www.w3.org/2000/svg}svg"
+    assert alone.get("aria-label") == marks.alternative(drawing) == words_of(row)
+    classes = set(re.findall(r'class="([\w-]+)', drawing)) - {"figure", "value"}
+    assert not [name for name in classes if f".{name}" not in marks.standalone(drawing)]
+
+
+# The mindset line
+
+
+def test_everybody_stands_on_one_line_between_the_two_sentences(shift: Row) -> None:
+    root = ElementTree.fromstring(shifts.line(shift))
+    assert root.get("aria-label", "").endswith(
+        "The line runs from 1, “I reduce risk.”, to 5, “I help us become resilient.”."
+    )
+    for mark in root.iter():
+        if mark.get("class", "").startswith("mark-") and mark.tag == "circle":
+            assert mark.get("cy") == "0"
+    names = [text for text in root.iter("text") if text.get("class") == "name"]
+    assert [text.text.strip() for text in names] == ["Self", "Manager", "Peers (6)", "Direct reports (4)"]
+    assert len({text.get("y") for text in names}) == 4
+
+
+@pytest.mark.parametrize("own", [1, 3, 5])
+def test_the_ring_of_self_goes_round_whatever_lies_at_the_same_place(shift: Row, own: int) -> None:
+    together = replace(shift, own=own, manager=own)
+    circles = list(ElementTree.fromstring(shifts.line(together)).iter("circle"))
+    assert circles[-1].get("class") == "mark-self"
+    assert float(circles[-1].get("r", "0")) > 9
+
+
+@given(st.data())
+def test_every_name_of_the_mindset_line_begins_or_ends_at_its_mark_within_the_frame(data: st.DataObject) -> None:
+    row = data.draw(rows())
+    root = ElementTree.fromstring(shifts.line(row))
+    height = float(root.get("viewBox", "").split()[3])
+    middle = float(re.search(r"translate\(0 ([\d.]+)\)", shifts.line(row))[1])
+    for text in root.iter("text"):
+        assert 0 < middle + float(text.get("y", "nan")) < height
+        x = float(text.get("x", "nan"))
+        # A name that is set to the left has room on the left, and one to the right on the right.
+        room = x if text.get("text-anchor") == "end" else charts.WIDTH - x
+        assert room >= 145
+
+
+# Readiness
+
+
+def test_each_answer_has_a_mark_of_its_own_shape_on_its_side_of_the_border() -> None:
+    root = ElementTree.fromstring(ladders.ladder(ready()))
+    kinds = [mark.get("class") for mark in root.iter() if mark.get("class", "").startswith("is-")]
+    legend = ["is-yes", "is-not_yet", "is-cannot_say"]
+    assert kinds == ["is-yes", "is-not_yet", "is-yes", "is-yes", "is-cannot_say", *legend]
+    border = float(re.search(r'class="axis" d="M([\d.]+)', ladders.ladder(ready()))[1])
+    first, *_ = [float(mark.get("cx", "nan")) for mark in root.iter("circle")]
+    assert ladders.LEFT == first < border
+
+
+def test_readiness_says_in_words_what_it_draws() -> None:
+    root = ElementTree.fromstring(ladders.ladder(ready()))
+    assert root.get("aria-label") == (
+        "You: yes to 1 of 2 indicators of this level and 1 of 1 signals for the next. "
+        "6 peers: yes to 1 of 2 indicators of this level; 1 that cannot be told."
+    )
+
+
+@pytest.mark.parametrize("count", [1, 8, 40])
+def test_many_answers_stay_within_the_frame(count: int) -> None:
+    many = replace(
+        ready(),
+        indicators=ready().indicators[:1] * count,
+        voices=(Voice(Group.SELF, 1, (Answer.YES,) * count, (Answer.NOT_YET,)),),
+    )
+    for circle in ElementTree.fromstring(ladders.ladder(many)).iter("circle"):
+        assert ladders.LEFT <= float(circle.get("cx", "nan")) <= charts.WIDTH
+
+
+def ready() -> Readiness:
+    indicator = Row("i", Section.SUCCESS_INDICATORS, "Spots", "", FREQUENCY, 4, None, (), (), None, None)
+    signal = replace(indicator, item="s", section=Section.SIGNALS_READY_TO_LEVEL_UP)
+    return Readiness(
+        (indicator, indicator),
+        (signal,),
+        (
+            Voice(Group.SELF, 1, (Answer.YES, Answer.NOT_YET), (Answer.YES,)),
+            Voice(Group.PEER, 6, (Answer.YES, Answer.CANNOT_SAY), ()),
+        ),
+    )
 
 
 @given(st.data())
@@ -227,4 +335,11 @@ def row(peers: Figure) -> Row:
         withheld=(),
         perception=Perception.HIGHER,
         standing=Standing.NEITHER,
+    )
+
+
+@pytest.fixture
+def shift(row: Row) -> Row:
+    return replace(
+        row, section=Section.MINDSET_SHIFT, origin="I reduce risk.", text="I help us become resilient.", perception=None
     )

@@ -130,7 +130,10 @@ def _decline(company, link):
     client = company.app.test_client()
     started = client.post(link, data={"csrf_token": csrf(client.get(link).text)})
     page = client.get(f"{started.location}/decline")
-    assert client.post(f"{started.location}/decline", data={"csrf_token": csrf(page.text)}).status_code == 303
+    assert (
+        client.post(f"{started.location}/decline", data={"csrf_token": csrf(page.text), "is_meant": "y"}).status_code
+        == 303
+    )
 
 
 def _states():

@@ -1,0 +1,79 @@
+"""A report with its comments and what stands on its cover, in the copy that one reader may have."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+
+from survey.core.disclosure import Comment, Group
+from survey.core.reports import Chapter, Question, Report
+
+
+@dataclass(frozen=True)
+class Said:
+    """The answers to one open question: the subject's own, the manager's, and everybody else's in no order."""
+
+    own: tuple[str, ...] = ()
+    manager: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Edition:
+    """A report as it is read, printed or saved. `is_own`: the copy is the subject's, and has private answers."""
+
+    review_id: uuid.UUID
+    subject_id: uuid.UUID
+    subject: str
+    cycle: str
+    closed_at: datetime
+    report: Report
+    comments: tuple[Comment, ...]
+    is_own: bool = False
+
+    def copy(self, *, is_own: bool) -> Edition:
+        """The copy for the subject, or the one for anybody else: without private questions and their answers."""
+        if is_own:
+            return replace(self, is_own=True)
+        chapters = tuple(
+            replace(chapter, questions=tuple(question for question in chapter.questions if not question.is_private))
+            for chapter in self.report.chapters
+        )
+        shown = {question.item for chapter in chapters for question in chapter.questions}
+        return replace(
+            self,
+            is_own=False,
+            report=replace(self.report, chapters=chapters),
+            comments=tuple(comment for comment in self.comments if comment.item in shown),
+        )
+
+    def said(self, question: Question) -> Said:
+        """The answers to this question in this copy."""
+        return self._said.get(question.item, Said())
+
+    @cached_property
+    def _said(self) -> Mapping[str, Said]:
+        found: dict[str, dict[str, list[str]]] = {}
+        for comment in self.comments:
+            voices = found.setdefault(comment.item, {"own": [], "manager": [], "others": []})
+            voices[_VOICES.get(comment.group, "others")].append(comment.text)
+        return {
+            item: Said(tuple(voices["own"]), tuple(voices["manager"]), tuple(voices["others"]))
+            for item, voices in found.items()
+        }
+
+
+def open_questions(chapter: Chapter) -> tuple[Question, ...]:
+    """The questions that others answered."""
+    return tuple(question for question in chapter.questions if not question.is_private)
+
+
+def private_questions(chapter: Chapter) -> tuple[Question, ...]:
+    """The questions that the subject alone was asked."""
+    return tuple(question for question in chapter.questions if question.is_private)
+
+
+_VOICES = {Group.SELF: "own", Group.MANAGER: "manager"}

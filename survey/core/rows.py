@@ -1,0 +1,161 @@
+"""One item as a report shows it: the self-rating beside the figures of others, with the words that these bear."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from survey.core import changes, labels, statistics
+from survey.core.changes import Earlier, Movement
+from survey.core.disclosure import Band, Cell, Group
+from survey.core.labels import Perception, Spread, Standing
+from survey.core.questionnaires import Item, Part
+from survey.core.relationships import ANONYMOUS, Relationship
+from survey.core.sections import Section
+from survey.core.statistics import Moments
+
+COMPARED = frozenset({Section.KEY_BEHAVIORS, Section.SUCCESS_INDICATORS})
+"""The sections whose rows are compared with the self-rating in words."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What an anonymous group says of one row: a mean with its interval in scale points, or a band."""
+
+    group: Group
+    n: int
+    mean: float | None
+    low: float | None
+    high: float | None
+    band: Band | None
+    counts: tuple[int, ...] | None
+    spread: Spread | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One item of the questionnaire: how the engineer sees it, beside how others do.
+
+    `own` and `manager` are ratings, None where there is none. `figures` are the groups that may be shown for
+    this row, `withheld` those that are shown elsewhere in the report but too few of whom observed this one, and
+    `unheard` the relationships that were asked and too few of whom answered anything. `perception` and `standing`
+    compare with the first of the figures; `movements` with the last round.
+    """
+
+    item: str
+    section: Section
+    text: str
+    origin: str
+    scale: tuple[str, ...]
+    own: int | None
+    manager: int | None
+    figures: tuple[Figure, ...]
+    withheld: tuple[Group, ...]
+    perception: Perception | None
+    standing: Standing | None
+    # Reports that were stored before a field existed are read with its default.
+    unheard: tuple[Relationship, ...] = ()
+    movements: tuple[Movement, ...] = ()
+
+    @property
+    def lead(self) -> Figure | None:
+        """The group that the words are about: peers where they are shown."""
+        return self.figures[0] if self.figures else None
+
+    @property
+    def height(self) -> float:
+        """Where the lead stands on the scale; of a band, its inner end. 0 without a lead."""
+        figure = self.lead
+        if figure is None:
+            return 0.0
+        if figure.mean is not None:
+            return figure.mean
+        return len(self.scale) - 0.5 if figure.band is Band.HIGH else 1.5
+
+    @property
+    def distance(self) -> float:
+        """How far the self-rating is from the lead, in scale points. 0 without a self-rating."""
+        return abs(self.own - self.height) if self.own is not None else 0.0
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """Who of a review may be heard: the groups that are shown, and the relationships too few of whom answered."""
+
+    shown: Sequence[Group]
+    unheard: Sequence[Relationship]
+    k: int
+    earlier: Earlier | None
+
+
+def build(part: Part, item: Item, cells: Mapping[Group, Cell], hearing: Hearing) -> Row:
+    """The row of a rated item, from its published cells."""
+    assert item.scale is not None  # noqa: S101 - open questions make no rows
+    points = item.scale.points
+    asked = [group for group in hearing.shown if _is_asked(item, group)]
+    figures = tuple(_figure(cells[group], points) for group in asked if group in cells)
+    own = _attributed(cells, Group.SELF)
+    lead = figures[0] if figures and item.section in COMPARED else None
+    return Row(
+        item=item.key,
+        section=item.section,
+        text=item.text,
+        origin=item.origin,
+        scale=item.scale.labels,
+        own=own,
+        manager=_attributed(cells, Group.MANAGER),
+        figures=figures,
+        withheld=tuple(group for group in asked if group not in cells),
+        perception=_perception(own, lead, points) if lead and own is not None else None,
+        standing=_standing(lead, points) if lead else None,
+        unheard=tuple(relationship for relationship in hearing.unheard if relationship in item.asked),
+        movements=changes.movements(part, item, cells, hearing.earlier, k=hearing.k),
+    )
+
+
+def _figure(cell: Cell, points: int) -> Figure:
+    spread = labels.spread(cell.counts) if cell.counts else None
+    if cell.total is None or cell.squares is None:
+        return Figure(cell.group, cell.n, None, None, None, cell.band, cell.counts, spread)
+    moments = Moments(cell.n, cell.total, cell.squares)
+    interval = statistics.interval_from(moments, points=points)
+    assert interval is not None  # noqa: S101 - k ratings and more have a spread
+    return Figure(cell.group, cell.n, moments.mean, interval.low, interval.high, None, cell.counts, spread)
+
+
+def _perception(own: int, figure: Figure, points: int) -> Perception:
+    interval = interval_of(figure)
+    if figure.mean is not None and interval is not None:
+        return labels.perception(own, figure.mean, interval, points=points)
+    # Behind a band the mean is not known. What is said must hold for every mean it may stand for: the interval
+    # of four ratings near an end reaches 1.6 points inward, so that 2 lies outside and 3 may not.
+    distance = points - own if figure.band is Band.HIGH else own - 1
+    if distance <= (points - 1) / 4:
+        return Perception.NO_CLEAR_DIFFERENCE
+    if distance < 3 * (points - 1) / 4:
+        return Perception.TOO_FEW
+    return Perception.LOWER if figure.band is Band.HIGH else Perception.HIGHER
+
+
+def _standing(figure: Figure, points: int) -> Standing:
+    if figure.band is not None:
+        return Standing.STRENGTH if figure.band is Band.HIGH else Standing.DEVELOPMENT
+    return labels.standing(interval_of(figure), points=points)
+
+
+def interval_of(figure: Figure) -> statistics.Interval | None:
+    """The interval of the group's mean; None behind a band."""
+    if figure.low is None or figure.high is None:
+        return None
+    return statistics.Interval(figure.low, figure.high)
+
+
+def _attributed(cells: Mapping[Group, Cell], group: Group) -> int | None:
+    cell = cells.get(group)
+    return cell.total if cell else None
+
+
+def _is_asked(item: Item, group: Group) -> bool:
+    if group is Group.POOLED:
+        return any(relationship in item.asked for relationship in ANONYMOUS)
+    return Relationship(group) in item.asked

@@ -1,0 +1,242 @@
+"""What a report says in sentences, the same on the page, on paper and in a table.
+
+`name` is the subject's name where somebody else reads, and None where the subject does: then it is "you".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from survey.core.changes import Movement
+from survey.core.disclosure import Band, Group
+from survey.core.labels import Change, Perception, Spread, Standing
+from survey.core.readiness import Answer, Readiness, Voice
+from survey.core.reports import Attendance, Chapter, Report
+from survey.core.rows import Figure, Row
+from survey.core.sections import Section
+
+STRUGGLES = "Here more is worse: the fewer people have seen it, the better."
+
+
+def people(group: Group, n: int) -> str:
+    """The group with its number: "6 peers"."""
+    return f"{n} {'colleagues of several groups' if group is Group.POOLED else group.label.lower()}"
+
+
+def says(figure: Figure, points: int) -> str:
+    """What a group says: "3.2 on average", "4.5 or higher"; on two points the share of the second: "2 of 7"."""
+    if points == 2:
+        return _share(figure)
+    if figure.mean is not None:
+        return f"{figure.mean:.1f} on average"
+    return f"{points - 0.5:.1f} or higher" if figure.band is Band.HIGH else "1.5 or lower"
+
+
+def both(row: Row, name: str | None) -> str:
+    """The self-rating beside the group that the words are about. The row has such a group."""
+    lead = row.lead
+    assert lead is not None  # noqa: S101 - highlighted rows have one
+    others = f"{people(lead.group, lead.n)} say {says(lead, len(row.scale))}."
+    if row.own is None:
+        return others
+    own = f"{f'{name} says' if name else 'You say'} “{row.scale[row.own - 1].lower()}” ({row.own})"
+    return f"{own}; {others}"
+
+
+def perceived(row: Row, name: str | None) -> str:
+    """How the self-rating stands to the others', without a full stop; empty where it cannot be compared."""
+    if row.perception is None:
+        return ""
+    if row.perception is Perception.TOO_FEW and row.lead and row.lead.spread is Spread.TWO_CAMPS:
+        return "Others see this in two different ways, so no average speaks for them"
+    if name and row.perception in {Perception.HIGHER, Perception.LOWER}:
+        return f"{name} sees this {row.perception.value} than others do"
+    if row.perception is Perception.NO_CLEAR_DIFFERENCE:
+        return f"No clear difference between {name or 'you'} and others"
+    return row.perception.label
+
+
+def verdict(row: Row, name: str | None) -> str:
+    """What may be said of a behavior in words: strength or development area, and how the two sides compare."""
+    words = [row.standing.label] if row.standing in {Standing.STRENGTH, Standing.DEVELOPMENT} else []
+    return _sentences([*words, perceived(row, name)])
+
+
+def stands_out(row: Row, name: str | None) -> str:
+    """Why a row is worth talking about."""
+    reasons = [perceived(row, name)] if row.perception in {Perception.HIGHER, Perception.LOWER} else []
+    if row.standing is Standing.DEVELOPMENT:
+        reasons.append("A development area")
+    if row.lead and row.lead.spread is Spread.TWO_CAMPS:
+        reasons.append("They are in two camps: ask what each of them sees")
+    return _sentences(reasons)
+
+
+def rests_on(row: Row, report: Report) -> str:
+    """The people behind the figures of a row, how far they agree, and who is missing and why. Never empty."""
+    heard = [people(figure.group, figure.n) for figure in row.figures]
+    if row.manager is not None:
+        heard.append("the manager")
+    sentences = [f"From {_listed(heard)}"] if heard else []
+    if row.lead and (agreement := agrees(row.lead, len(row.scale))):
+        sentences.append(agreement)
+    sentences += [f"{group.label}: fewer than {report.k} saw this, so nothing is shown" for group in row.withheld]
+    if row.unheard:
+        few = _listed([relationship.plural.lower() for relationship in row.unheard])
+        sentences.append(f"{few.capitalize()}: fewer than {report.k} answered, so nothing is shown")
+    if not sentences and row.section is Section.SIGNALS_READY_TO_LEVEL_UP:
+        sentences = ["Only a self-rating" if row.own is not None else "Nobody who was asked could say"]
+    return _sentences(sentences or ["Too few people answered for a figure"])
+
+
+def agrees(figure: Figure, points: int) -> str:
+    """How far a group agrees; empty where too few answered, and on two points, where the share says it all."""
+    return figure.spread.label if figure.spread and points > 2 else ""
+
+
+def moved(row: Row, report: Report) -> str:
+    """What has changed since the last round, in words; empty where nothing can be compared."""
+    if not row.movements or not report.compared_with:
+        return ""
+    if all(movement.change is Change.UNCLEAR for movement in row.movements):
+        return f"Since {report.compared_with}: no clear change."
+    moved = [f"{movement.group.label.lower()}, {_movement(movement)}" for movement in row.movements]
+    return f"Since {report.compared_with}: {'; '.join(moved)}."
+
+
+def moved_by(row: Row, group: Group) -> str:
+    """What has changed for one group since the last round; empty where that cannot be compared."""
+    return next((_movement(movement) for movement in row.movements if movement.group is group), "")
+
+
+def struggle(row: Row, name: str | None) -> str:
+    """Who has seen a struggle lately."""
+    parts = []
+    if row.own is not None:
+        seen = row.own == len(row.scale)
+        parts.append((f"{name} has" if name else "You have") + (" seen it lately" if seen else " not seen it"))
+    if row.manager is not None:
+        parts.append(f"the manager has {'seen it lately' if row.manager == len(row.scale) else 'not seen it'}")
+    parts += [f"{_share(figure)} {_noun(figure)} have seen it lately" for figure in row.figures]
+    return f"{_capital('; '.join(parts))}." if parts else ""
+
+
+def voice(said: Voice, name: str | None) -> str:
+    """Who speaks: "You", "Manager", "6 peers"."""
+    if said.group is Group.SELF:
+        return name or "You"
+    return people(said.group, said.n) if said.group.is_anonymous else said.group.label
+
+
+def ready(said: Voice, name: str | None) -> str:
+    """What one voice says of this level and of the next, in a sentence."""
+    parts = [
+        f"{said_yes} of {len(answers)} {what}"
+        for answers, what in ((said.indicators, "indicators of this level"), (said.signals, "signals for the next"))
+        if answers
+        for said_yes in (sum(answer is Answer.YES for answer in answers),)
+    ]
+    unsure = sum(answer is Answer.CANNOT_SAY for answer in said.indicators + said.signals)
+    cannot = f"; {unsure} that cannot be told" if unsure else ""
+    return f"{_capital(voice(said, name))}: yes to {' and '.join(parts)}{cannot}."
+
+
+def readiness(found: Readiness, name: str | None) -> tuple[str, ...]:
+    """A sentence for every voice."""
+    return tuple(ready(said, name) for said in found.voices)
+
+
+def answered(rating: int | None, scale: Sequence[str]) -> str:
+    """A rating in the words of its scale, or that there is none."""
+    return "Cannot say" if rating is None else scale[rating - 1]
+
+
+def gaps(report: Report, chapter: Chapter) -> tuple[Row, ...]:
+    """The talking points of a chapter: what its next steps should answer to."""
+    return tuple(row for row in chapter.rows if row.item in report.talking_points)
+
+
+def how_to_read(report: Report, name: str | None) -> tuple[str, ...]:
+    """How to read the figures, in a few sentences."""
+    who = f"{name} and their" if name else "you and your"
+    own = "the self-rating" if name else "your own rating"
+    return (
+        f"The ring is {own}, the dot is the average of others, the diamond is the manager.",
+        "The line through the dot is where the average of all who might have been asked may well lie. A long line is "
+        "a hint, not a verdict.",
+        f"Every average rests on at least {report.k} people; only {who} manager are shown alone. From six people on, "
+        "columns show how many chose each point.",
+        "“Not observed” is no number: it is left out, and makes the number of people smaller.",
+        "“No clear difference” does not say that all agree. It says that so few ratings show no difference.",
+    )
+
+
+def no_talking_points(report: Report) -> str:
+    """What stands where nothing is worth talking about."""
+    if report.has_figures:
+        return "Nothing stands out beyond chance. Look for what is useful in the comments instead."
+    return f"Fewer than {report.k} people answered, so there is nothing from others that may be shown."
+
+
+def no_strengths(report: Report) -> str:
+    """What stands where no strength is clear."""
+    if report.has_figures:
+        return "No behavior is rated so high that it is clear beyond chance. With few raters that is common."
+    return "They cannot be told from a self-rating alone."
+
+
+def attended(line: Attendance, k: int) -> str:
+    """How many of a relationship answered, as exactly as may be said."""
+    if line.answered is not None:
+        return str(line.answered)
+    return f"fewer than {k}" if line.relationship.is_anonymous else "no"
+
+
+def pooled(report: Report) -> str:
+    """That small groups are shown together."""
+    return (
+        f"Groups in which fewer than {report.k} answered are shown together, as “All others”: {report.pooled} people."
+    )
+
+
+def checked(report: Report) -> str:
+    """The certificate, and what it was checked over."""
+    certificate = report.certificate
+    if not certificate.cells:
+        return certificate.sentence
+    return (
+        f"{certificate.sentence} This was checked before anybody could read it, over {certificate.cells} figures "
+        f"from {certificate.raters} people."
+    )
+
+
+def _movement(movement: Movement) -> str:
+    if movement.change is Change.UNCLEAR:
+        return "no clear change"
+    direction = "up" if movement.difference > 0 else "down"
+    return f"{direction} by {abs(movement.difference):.1f}, clearer than chance"
+
+
+def _share(figure: Figure) -> str:
+    """How many chose the second of two points, as exactly as may be said."""
+    if figure.counts is not None:
+        return f"{figure.counts[-1]} of {figure.n}"
+    if figure.mean is not None:
+        return f"{round((figure.mean - 1) * figure.n)} of {figure.n}"
+    return f"at least half of {figure.n}" if figure.band is Band.HIGH else f"fewer than half of {figure.n}"
+
+
+def _noun(figure: Figure) -> str:
+    return "colleagues" if figure.group is Group.POOLED else figure.group.label.lower()
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _sentences(words: Iterable[str]) -> str:
+    return " ".join(f"{word}." for word in words if word)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
