@@ -26,7 +26,7 @@ from survey import context
 from survey.app import create_app
 from survey.core.questionnaires import BLOCKS
 from survey.core.relationships import Relationship
-from survey.services import responses, sign_ins
+from survey.services import people, responses, sign_ins
 from survey.store import base, schema
 from survey.store.cycles import Cycle
 from tests import portraits
