@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, select
+from sqlalchemy import CheckConstraint, ForeignKey, Index, false, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from survey.core.access import Role
@@ -14,7 +14,11 @@ from survey.store.base import Base, UtcDateTime, random_key
 
 
 class Person(Base):
-    """A person who can be asked, reviewed, or sign in. One address is one person."""
+    """A person who can be asked, reviewed, or sign in. One address is one person.
+
+    `time_zone` is an IANA name, None for that of the installation; `language` a tag such as "en". Of an erased person
+    only the row is left, so that counts stay right: no name, no address.
+    """
 
     __tablename__ = "person"
     __table_args__ = (
@@ -29,6 +33,11 @@ class Person(Base):
     role: Mapped[str] = mapped_column(default=Role.ENGINEER)
     manager_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("person.id"))
     is_active: Mapped[bool] = mapped_column(default=True)
+    team: Mapped[str] = mapped_column(default="", server_default="")
+    level: Mapped[int | None]
+    time_zone: Mapped[str | None]
+    language: Mapped[str] = mapped_column(default="en", server_default="en")
+    is_erased: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class SignInLink(Base):

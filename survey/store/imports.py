@@ -1,0 +1,25 @@
+"""Files of people that were uploaded and looked at, until somebody says yes, says no, or an hour has passed."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from survey.store.base import Base, UtcDateTime, random_key
+
+
+class PeopleImport(Base):
+    """A file as it was uploaded, and the fingerprint of the plan that its owner was shown."""
+
+    __tablename__ = "people_import"
+    __table_args__ = (Index("ix_people_import_owner_id", "owner_id"),)
+
+    id: Mapped[uuid.UUID] = random_key()
+    owner_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("person.id", ondelete="CASCADE"))
+    source: Mapped[bytes]
+    is_everybody: Mapped[bool]
+    fingerprint: Mapped[bytes]
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
