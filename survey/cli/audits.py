@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import redis
 from flask import Flask
 
 from survey import context
-from survey.cli import instances, machine
+from survey.cli import instances
 from survey.core.errors import SurveyError
 from survey.store import inspection
 from survey.store.inspection import Look, Marks, Verdict
@@ -44,7 +43,7 @@ def anonymity(make: Callable[[Mapping[str, str]], Flask], logs: tuple[Path, ...]
 
     Reads only. Ends with 1 if anything is found, and with 2 if something could not be looked at.
     """
-    app = make(_environ())
+    app = make(instances.here())
     with app.app_context():
         with context.reading() as session:
             looks, marks = inspection.database(session, context.installation().keyring)
@@ -63,14 +62,6 @@ def anonymity(make: Callable[[Mapping[str, str]], Flask], logs: tuple[Path, ...]
         raise NotSeen(" ".join(dict.fromkeys(unseen)))
     print(f"\nThe promise holds: {len(looks)} attacks were tried, and none found anything.")
     return 0
-
-
-def _environ() -> Mapping[str, str]:
-    """The settings of the environment, or of the instance in this folder where the environment names none."""
-    instance = Path("instance")
-    if "SURVEY_DATABASE_URL" not in os.environ and (instance / instances.MARKER).is_file():
-        return machine.settings_of(instance)
-    return os.environ
 
 
 def _queues(url: str, marks: Marks) -> Look:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from survey import context
 from survey.cli import audits, instances, machine
 from survey.cli import demo as demonstration
+from survey.cli import people as staff
 from survey.core import competencies as rules
 from survey.core import values
 from survey.core.competencies import Page, Section
@@ -112,6 +113,7 @@ def serve(make: Make, instance: Path, port: int, host: str) -> None:
 
 
 survey.add_command(audits.audit)
+survey.add_command(staff.people)
 
 
 @survey.group()
@@ -257,10 +259,7 @@ def _figure_as_text(figure: Figure, points: int) -> str:
 
 def _app(make: Make) -> Flask:
     """The app of the environment, or of the instance in this folder where the environment names none."""
-    instance = Path("instance")
-    if "SURVEY_DATABASE_URL" not in os.environ and (instance / instances.MARKER).is_file():
-        return make(machine.settings_of(instance))
-    return make(os.environ)
+    return make(instances.here())
 
 
 def _parse(file: Path, competency: str | None) -> Page:

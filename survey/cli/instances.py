@@ -71,6 +71,14 @@ def keep_settings(directory: Path, settings: Mapping[str, str]) -> None:
     _write(directory / SETTINGS, json.dumps(kept, indent=1))
 
 
+def here() -> Mapping[str, str]:
+    """The settings of the environment, or of the instance in this folder where the environment names none."""
+    instance = Path("instance")
+    if "SURVEY_DATABASE_URL" not in os.environ and (instance / MARKER).is_file():
+        return settings_of(instance)
+    return os.environ
+
+
 def settings_of(directory: Path) -> dict[str, str]:
     """Return the `SURVEY_` variables that the instance runs with, or ran with last, for work beside it.
 

@@ -10,6 +10,7 @@ from survey.web import (
     competencies,
     cycles,
     errors,
+    imports,
     nominations,
     operations,
     people,
@@ -21,7 +22,7 @@ from survey.web import (
 
 def register(app: Flask, csrf: CSRFProtect) -> None:
     """Puts every page into the app."""
-    for module in (accounts, people, competencies, cycles, steps, nominations, responses, reports, operations):
+    for module in (accounts, people, imports, competencies, cycles, steps, nominations, responses, reports, operations):
         app.register_blueprint(module.pages)
     # A rater whose browser lost its session must get the form back with every answer kept, so this one page
     # looks at the token itself, as a part of its form.
