@@ -324,7 +324,7 @@ def _found(wanted: Search) -> list[ColumnElement[bool]]:
         for word in wanted.words.replace("\0", " ").split()[:10]
     ]
     if wanted.team is not None:
-        found.append(Person.team == wanted.team)
+        found.append(Person.team == wanted.team.replace("\0", ""))
     if wanted.below is not None:
         found.append(_is_below(wanted.below))
     return found

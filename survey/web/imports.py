@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import closing
 from typing import Any
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
+from werkzeug.datastructures import FileStorage
 from wtforms import BooleanField, HiddenField
 
 from survey import context
@@ -60,7 +62,7 @@ def upload() -> ResponseReturnValue:
     form = FileForm()
     plan: Plan | None = None
     if form.validate_on_submit():
-        source = form.file.data.read() if form.file.data else b""
+        source = _content(form.file.data)
         everybody = bool(form.is_everybody.data)
         try:
             if not form.file.data:
@@ -164,6 +166,14 @@ def _file(content: bytes, name: str) -> Response:
         content_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
     )
+
+
+def _content(file: FileStorage | None) -> bytes:
+    """What was uploaded. The file is closed: a large one lies on the disk until then."""
+    if not file:
+        return b""
+    with closing(file):
+        return bytes(file.read())
 
 
 def _bytes(text: str | None) -> bytes:
