@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import traceback
 import uuid
-from collections.abc import Callable
+import zoneinfo
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -70,6 +72,12 @@ def reading() -> AbstractContextManager[Session]:
 def now() -> datetime:
     """The time, in UTC. The one clock of the program."""
     return installation().clock()
+
+
+@cache
+def time_zones() -> Mapping[str, str]:
+    """The names of all time zones that this machine knows, by themselves in lower case."""
+    return {zone.lower(): zone for zone in sorted(zoneinfo.available_timezones())}
 
 
 def wake(task: str) -> None:

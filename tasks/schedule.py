@@ -6,5 +6,6 @@ SCHEDULE = {
     "mail": {"task": "tasks.outbox.sweep", "schedule": 15.0, "options": {"expires": 15}},
     "ends": {"task": "tasks.cycles.close_due", "schedule": 30.0, "options": {"expires": 30}},
     "beginnings": {"task": "tasks.cycles.open_due", "schedule": 60.0, "options": {"expires": 60}},
+    "files": {"task": "tasks.people.forget_files", "schedule": 600.0, "options": {"expires": 600}},
     "tally": {"task": "tasks.tally.sweep", "schedule": 30.0, "options": {"expires": 30}},
 }

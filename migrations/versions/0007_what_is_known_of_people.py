@@ -21,7 +21,6 @@ def upgrade() -> None:
         sa.Column("owner_id", sa.Uuid(), nullable=False),
         sa.Column("source", sa.LargeBinary(), nullable=False),
         sa.Column("is_everybody", sa.Boolean(), nullable=False),
-        sa.Column("fingerprint", sa.LargeBinary(), nullable=False),
         sa.Column("expires_at", UtcDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["owner_id"], ["person.id"], name=op.f("fk_people_import_owner_id"), ondelete="CASCADE"

@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from survey import context
 from survey.cli import audits, instances, machine, reports
 from survey.cli import demo as demonstration
+from survey.cli import people as staff
 from survey.core import competencies as rules
 from survey.core.competencies import Page, Section
 from survey.core.cycles import Phase
@@ -109,6 +110,7 @@ def serve(make: Make, instance: Path, port: int, host: str) -> None:
 
 survey.add_command(audits.audit)
 survey.add_command(reports.report)
+survey.add_command(staff.people)
 
 
 @survey.group()

@@ -26,13 +26,14 @@ class Standing(StrEnum):
     ANYONE = "anyone"
     OWN = "own"  # one's own review or report
     LAUNCHED = "launched"  # a cycle that one made oneself
-    MANAGES = "manages"  # the review of somebody who reports to one, or the team
+    MANAGES = "manages"  # somebody who reports to one, their review, or their team
 
 
 class Action(StrEnum):
     """What can be done behind a sign-in. A rater's link is no account and appears nowhere here."""
 
     SEE_HOME = "see home"
+    LIST_PEOPLE = "list people"
     SEE_PEOPLE = "see people"
     CHANGE_PEOPLE = "change people"
     SEE_PAGES = "see pages"
@@ -49,7 +50,14 @@ class Action(StrEnum):
 
 _ALLOWED: dict[Action, dict[Role, frozenset[Standing]]] = {
     Action.SEE_HOME: {role: frozenset({Standing.ANYONE}) for role in Role},
-    Action.SEE_PEOPLE: {Role.PEOPLE_OPERATIONS: frozenset({Standing.ANYONE})},
+    Action.LIST_PEOPLE: {
+        Role.PEOPLE_OPERATIONS: frozenset({Standing.ANYONE}),
+        Role.MANAGER: frozenset({Standing.ANYONE}),
+    },
+    Action.SEE_PEOPLE: {
+        Role.PEOPLE_OPERATIONS: frozenset({Standing.ANYONE}),
+        Role.MANAGER: frozenset({Standing.MANAGES}),
+    },
     Action.CHANGE_PEOPLE: {Role.PEOPLE_OPERATIONS: frozenset({Standing.ANYONE})},
     Action.SEE_PAGES: {role: frozenset({Standing.ANYONE}) for role in Role},
     Action.IMPORT_PAGES: {

@@ -25,6 +25,7 @@ class Event(StrEnum):
     REPORT_READ = "report read"
     REPORT_EXPORTED = "report exported"
     PEOPLE_CHANGED = "people changed"
+    PEOPLE_EXPORTED = "people exported"
     PERSON_ERASED = "person erased"
     UNLOCK_REFUSED = "unlock refused"
     AUDITOR_OBJECTED = "auditor objected"

@@ -17,6 +17,7 @@ from survey.core.disclosure import Group
 from survey.core.editions import Edition
 from survey.core.reports import Chapter
 from survey.core.rows import Figure, Row
+from survey.core.sheets import neutral
 
 Value = str | int | float | None
 
@@ -38,8 +39,6 @@ WROTE = ("Competency", "Question", "Voice", "Text")
 WIDTHS = (24, 20, 30, 50, 16, 8, 14, 12, 12, 34, 34, 34)
 CELL_LIMIT = 32_767
 """Characters that a cell of a spreadsheet can hold."""
-
-_STARTS = frozenset("=+-@\t\r＝＋－＠")
 
 
 @dataclass(frozen=True)
@@ -147,6 +146,4 @@ def _wrote(edition: Edition, chapter: Chapter) -> Iterator[tuple[Value, ...]]:
 
 def _harmless(value: Value) -> Value:
     """The value; a text that a spreadsheet would take for a formula gets an apostrophe before it."""
-    if isinstance(value, str) and (value[:1] in _STARTS or value.lstrip()[:1] in _STARTS) and value:
-        return f"'{value}"
-    return value
+    return neutral(value) if isinstance(value, str) else value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -110,12 +111,15 @@ def _begin_sqlite(connection: Any) -> None:
     connection.exec_driver_sql(f"BEGIN {mode}")
 
 
-def vacuum(engine: Engine) -> None:
-    """Deleted content leaves the files of the database: pages are rewritten, and SQLite's log is emptied."""
+def vacuum(engine: Engine, tables: Sequence[str] = ("envelope", "draft")) -> None:
+    """Deleted content leaves the files of the database: pages are rewritten, and SQLite's log is emptied.
+
+    `tables` are those that PostgreSQL looks at; SQLite knows only all of them.
+    """
     if engine.dialect.name != "sqlite":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("VACUUM envelope")
-            connection.exec_driver_sql("VACUUM draft")
+            for table in tables:
+                connection.exec_driver_sql(f'VACUUM "{table}"')
         return
     # Past SQLAlchemy, which would begin a transaction first, and VACUUM refuses to run inside one.
     raw = engine.raw_connection()

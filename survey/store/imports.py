@@ -12,7 +12,7 @@ from survey.store.base import Base, UtcDateTime, random_key
 
 
 class PeopleImport(Base):
-    """A file as it was uploaded, and the fingerprint of the plan that its owner was shown."""
+    """A file as it was uploaded, and whether its owner says that it names everybody."""
 
     __tablename__ = "people_import"
     __table_args__ = (Index("ix_people_import_owner_id", "owner_id"),)
@@ -21,5 +21,4 @@ class PeopleImport(Base):
     owner_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("person.id", ondelete="CASCADE"))
     source: Mapped[bytes]
     is_everybody: Mapped[bool]
-    fingerprint: Mapped[bytes]
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)

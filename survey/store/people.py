@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, false, select
+from sqlalchemy import CheckConstraint, ForeignKey, Index, false, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from survey.core.access import Role
@@ -67,6 +67,23 @@ class SignIn(Base):
 def by_address(session: Session, address: str) -> Person | None:
     """The person at this address, in whatever letter case it was typed."""
     return session.scalar(select(Person).where(Person.address == address.strip().lower()))
+
+
+def take_turns(session: Session) -> None:
+    """Until this transaction ends no other one changes people. What it has read of them stays true."""
+    if session.get_bind().dialect.name == "postgresql":
+        # SQLite's writers take turns anyway.
+        session.execute(text("LOCK TABLE person IN SHARE ROW EXCLUSIVE MODE"))
+
+
+def has_other_operator(session: Session, person_ids: Collection[uuid.UUID]) -> bool:
+    """Whether anybody but these is active in people operations."""
+    return any(
+        person_id not in person_ids
+        for person_id in session.scalars(
+            select(Person.id).where(Person.role == Role.PEOPLE_OPERATIONS, Person.is_active)
+        )
+    )
 
 
 def names(session: Session, ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, str]:

@@ -158,12 +158,12 @@ def about_the_reader() -> dict[str, Any]:
         (Action.SEE_HOME, "Raters", "nominations.index"),
         (Action.LIST_TEAMS, "Teams", "teams.index"),
         (Action.SEE_PAGES, "Pages", "competencies.index"),
-        (Action.SEE_PEOPLE, "People", "people.index"),
+        (Action.LIST_PEOPLE, "People", "people.index"),
     ]
     return {
         "account": Account(person.name, role.label),
         "nav": [
-            Entry(label, url_for(endpoint), (request.blueprint or "") == endpoint.split(".")[0])
+            Entry(label, url_for(endpoint), f"{request.path}/".startswith(f"{url_for(endpoint)}/"))
             for action, label, endpoint in entries
             if access.is_allowed(action, role)
         ],

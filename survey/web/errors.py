@@ -25,7 +25,7 @@ _WORDS = {
     400: ("That did not work", "The request could not be read. Please go back and try again."),
     404: ("Not here", "There is no such page."),
     405: ("Not like that", "This address does not answer that kind of request."),
-    413: ("Too large", "That is more than fits. Files and texts may have up to 1 MB together."),
+    413: ("Too large", "That is more than fits. Files and texts may have up to {size} MB together."),
     429: (
         "Too many links",
         "Several links were asked for within a few minutes. Look at your mail, also among the unwanted; the newest "
@@ -74,7 +74,7 @@ def _http(error: HTTPException) -> ResponseReturnValue:
     if status in {301, 302, 303, 307, 308}:
         return error
     title, message = _WORDS.get(status, _WORDS[400] if status < 500 else _WORDS[500])
-    return _page(status, title, message)
+    return _page(status, title, message.format(size=(request.max_content_length or 0) // 1024**2))
 
 
 def _unexpected(error: Exception) -> ResponseReturnValue:

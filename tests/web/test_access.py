@@ -41,7 +41,13 @@ def test_a_page_without_a_mark_does_not_exist(app):
 
 def test_every_page_behind_the_sign_in_refuses_a_stranger(company):
     cycle_id, review_id = company.run()
-    values = {"cycle_id": cycle_id, "review_id": review_id, "page_id": company.page_id}
+    values = {
+        "cycle_id": cycle_id,
+        "review_id": review_id,
+        "page_id": company.page_id,
+        "person_id": company.ids["sam"],
+        "import_id": company.ids["sam"],
+    }
     adapter = company.app.url_map.bind("localhost")
     for rule in company.app.url_map.iter_rules():
         if rule.endpoint in PUBLIC | {"static"}:
@@ -61,7 +67,12 @@ def test_every_page_behind_the_sign_in_refuses_a_stranger(company):
         ("ana", "/people", 403),
         ("ana", "/pages/import", 403),
         ("ana", "/reports", 200),
-        ("marta", "/people", 403),
+        ("ana", "/people/import", 403),
+        ("ana", "/people/new", 403),
+        ("marta", "/people", 200),
+        ("marta", "/people/new", 403),
+        ("marta", "/people/import", 403),
+        ("marta", "/people/import/everybody.csv", 403),
         ("marta", "/rounds", 200),
         ("noor", "/people", 200),
         ("noor", "/rounds", 200),

@@ -1,0 +1,104 @@
+"""`survey people`: people from a file, for an operator or a nightly job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import click
+from flask import Flask
+
+from survey import context
+from survey.cli import instances
+from survey.core import imports as rules
+from survey.core.errors import SurveyError
+from survey.core.imports import Plan
+from survey.services import imports
+
+PRINTED = 100
+
+
+@click.group()
+def people() -> None:
+    """People."""
+
+
+@people.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--everybody", is_flag=True, help="FILE names everybody: whoever is not in it is deactivated.")
+@click.option("--yes", "is_sure", is_flag=True, help="Write it. Without this, only what would change is printed.")
+@click.option(
+    "--deactivate",
+    "departing",
+    type=click.IntRange(min=0),
+    help="How many people are deactivated. Needed where it is more than 40 %.",
+)
+@click.pass_obj
+def import_(
+    make: Callable[[Mapping[str, str]], Flask], file: Path, departing: int | None, *, everybody: bool, is_sure: bool
+) -> None:
+    """Add and change people as the CSV FILE says, whole or not at all.
+
+    The first line names the columns: Name, Address, Manager's address, Team, Level, Time zone, Language. The address
+    says who is meant.
+    """
+    source = _read(file)
+    with make(instances.environ()).app_context():
+        with context.reading() as session:
+            plan = imports.look(session, source, is_everybody=everybody, zones=context.time_zones())
+        for line in _described(plan):
+            print(line)
+        if not plan.is_possible:
+            raise SurveyError(f"{file}: nothing was written, because of {_counted(len(plan.problems))}.")
+        if not is_sure:
+            print("Nothing was written. Add --yes to write it.")
+            return
+        with context.transaction() as session:
+            done = imports.take(
+                session,
+                source,
+                is_everybody=everybody,
+                departing=departing,
+                fingerprint=plan.fingerprint,
+                zones=context.time_zones(),
+                now=context.now(),
+            )
+        print("Everything was so already." if done.is_empty else "Written.")
+
+
+def _described(plan: Plan) -> Iterator[str]:
+    yield from plan.notes
+    yield from _first([f"Line {problem.line}: {problem.message}" for problem in plan.problems])
+    if plan.problems:
+        return
+    yield from _first([f"+ {each.person.name} <{each.person.address}>" for each in plan.additions])
+    yield from _first(
+        [
+            f"~ {each.before.name} <{each.before.address}>: "
+            + "; ".join(f"{one.field} {one.before} → {one.after}" for one in each.differences)
+            for each in plan.updates
+        ]
+    )
+    yield from _first([f"- {person.name} <{person.address}>" for person in plan.departures])
+    yield (
+        f"{len(plan.additions)} added, {len(plan.updates)} changed, {len(plan.departures)} deactivated, "
+        f"{plan.unchanged} as before."
+    )
+
+
+def _first(lines: list[str]) -> Iterator[str]:
+    yield from lines[:PRINTED]
+    if len(lines) > PRINTED:
+        yield f"… and {len(lines) - PRINTED} more."
+
+
+def _counted(problems: int) -> str:
+    return "one problem" if problems == 1 else f"{problems} problems"
+
+
+def _read(file: Path) -> bytes:
+    try:
+        with file.open("rb") as opened:
+            return opened.read(rules.LARGEST + 1)
+    except OSError as error:
+        raise SurveyError(f"{file} cannot be read: {error.strerror}.") from None
