@@ -140,7 +140,7 @@ def admin_create(make: Make, address: str) -> None:
     """Make the person at ADDRESS people operations."""
     with _app(make).app_context():
         with context.transaction() as session:
-            person = people.make_administrator(session, address)
+            person = people.make_administrator(session, address, actor_id=None, now=context.now())
         print(f"{person.address} is people operations. Sign in at {context.installation().base_url}/sign-in")
 
 
@@ -208,8 +208,12 @@ def report() -> None:
 @click.pass_obj
 def report_show(make: Make, review: uuid.UUID, form: str) -> None:
     """Print the report of REVIEW, without private reflections."""
-    with _app(make).app_context(), context.reading() as session:
+    with _app(make).app_context(), context.transaction() as session:
         edition = reports.read(session, review)
+        if form == "json":
+            reports.note_export(session, review, reader_id=None, form=form, now=context.now())
+        else:
+            reports.note_reading(session, review, reader_id=None, now=context.now())
     private = {item.item for chapter in edition.report.chapters for item in chapter.questions if item.is_private}
     comments = [comment for comment in edition.comments if comment.item not in private]
     if form == "json":
@@ -218,6 +222,7 @@ def report_show(make: Make, review: uuid.UUID, form: str) -> None:
             "cycle": edition.cycle,
             "report": values.dump(edition.report),
             "comments": values.dump(comments),
+            "withheld": {row.item: row.comments for row in edition.withheld},
         }
         print(json.dumps(plain, ensure_ascii=False, indent=2))
         return
@@ -226,10 +231,13 @@ def report_show(make: Make, review: uuid.UUID, form: str) -> None:
     for chapter in edition.report.chapters:
         for question in chapter.questions:
             said = [comment for comment in comments if comment.item == question.item]
-            if said:
+            gone = sum(row.comments for row in edition.withheld if row.item == question.item)
+            if said or gone:
                 print(f"\n{question.text}")
             for comment in said:
                 print(f"  – {comment.text} ({comment.group.label.lower()})")
+            if gone:
+                print(f"  ({gone} withheld by people operations)")
     print(f"\n{edition.report.certificate.sentence}")
 
 

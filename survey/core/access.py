@@ -41,6 +41,8 @@ class Action(StrEnum):
     MAKE_CYCLES = "make cycles"
     RUN_CYCLE = "run a cycle"
     READ_REPORT = "read a report"
+    SEE_AUDIT = "see the audit log"
+    WITHHOLD_COMMENTS = "withhold comments"
 
 
 _ALLOWED: dict[Action, dict[Role, frozenset[Standing]]] = {
@@ -66,6 +68,9 @@ _ALLOWED: dict[Action, dict[Role, frozenset[Standing]]] = {
     },
     # People operations runs rounds and reads no one's report but their own.
     Action.READ_REPORT: {role: frozenset({Standing.OWN, Standing.MANAGES}) for role in Role},
+    Action.SEE_AUDIT: {Role.PEOPLE_OPERATIONS: frozenset({Standing.ANYONE})},
+    # Not whoever launched the round: they work with those whom a comment is about.
+    Action.WITHHOLD_COMMENTS: {Role.PEOPLE_OPERATIONS: frozenset({Standing.ANYONE})},
 }
 
 

@@ -12,13 +12,15 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from survey.core import competencies, cycles, questionnaires, values
+from survey.core.audit import Event
 from survey.core.competencies import Section
 from survey.core.cycles import Phase, Warning
 from survey.core.errors import BadInput, NotFound
 from survey.core.letters import Kind
 from survey.core.questionnaires import Questionnaire
 from survey.core.relationships import Relationship
-from survey.store import invitations, outbox
+from survey.store import audit, invitations, outbox
+from survey.store import cycles as rounds
 from survey.store.competencies import CompetencyPage
 from survey.store.cycles import Cycle, Review, ReviewPage
 from survey.store.invitations import Invitation, InvitationToken
@@ -173,7 +175,9 @@ def warnings(session: Session, cycle_id: uuid.UUID) -> list[Warning]:
     return found
 
 
-def open_(session: Session, cycle_id: uuid.UUID, keyring: Keyring, *, now: datetime) -> None:
+def open_(
+    session: Session, cycle_id: uuid.UUID, keyring: Keyring, *, actor_id: uuid.UUID | None, now: datetime
+) -> None:
     """Opens the cycle: a key is made, questionnaires are frozen, invitations and their mails are written.
 
     Raises `IllegalStep` unless it is a draft, and `BadInput` when nobody, or nobody but the subject, is asked.
@@ -217,14 +221,22 @@ def open_(session: Session, cycle_id: uuid.UUID, keyring: Keyring, *, now: datet
             for kind, slot, due_at in planned
         ],
     )
+    detail = {
+        "under review": str(len(cycle.reviews)),
+        "smallest group": str(cycle.minimum),
+        "last day": str(cycles.last_day(cycle.closes_at)),
+    }
+    audit.record(session, Event.CYCLE_OPENED, actor_id=actor_id, about=cycle_id, now=now, detail=detail)
 
 
-def move_end(session: Session, cycle_id: uuid.UUID, closes_at: datetime, *, now: datetime) -> None:
+def move_end(
+    session: Session, cycle_id: uuid.UUID, closes_at: datetime, *, actor_id: uuid.UUID | None, now: datetime
+) -> None:
     """Another end for a draft or an open cycle; reminders that have not gone out move with it."""
     cycle = _locked(session, cycle_id)
     phase = Phase(cycle.phase)
     cycles.require(phase, Phase.DRAFT, Phase.NOMINATING, Phase.OPEN)
-    cycle.closes_at = cycles.check_end(now, closes_at)
+    before, cycle.closes_at = cycle.closes_at, cycles.check_end(now, closes_at)
     if phase is not Phase.OPEN:
         return
     assert cycle.opens_at is not None  # noqa: S101 - an open cycle has been opened
@@ -237,14 +249,22 @@ def move_end(session: Session, cycle_id: uuid.UUID, closes_at: datetime, *, now:
     for slot, due_at in due.items():
         session.execute(update(outbox.Mail).where(*waiting, outbox.Mail.slot == slot).values(due_at=due_at))
     session.execute(delete(outbox.Mail).where(*waiting, outbox.Mail.slot.not_in(due.keys())))
+    detail = {"last day": str(cycles.last_day(closes_at)), "before": str(cycles.last_day(before))}
+    audit.record(session, Event.CYCLE_CHANGED, actor_id=actor_id, about=cycle_id, now=now, detail=detail)
 
 
-def close(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> None:
+def close(session: Session, cycle_id: uuid.UUID, *, actor_id: uuid.UUID | None, now: datetime) -> None:
     """Closes the cycle: from here on no answer is accepted, and the tally may begin.
 
     Every open invitation becomes void in the same transaction. An answer that is being written holds the row of
     its invitation; so it is either in before this, or finds the invitation void.
     """
+    _close(session, cycle_id, now=now)
+    detail = {"how": "by hand"}
+    audit.record(session, Event.CYCLE_CLOSED, actor_id=actor_id, about=cycle_id, now=now, detail=detail)
+
+
+def _close(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> None:
     cycle = _locked(session, cycle_id)
     cycle.phase = cycles.step(Phase(cycle.phase), Phase.CLOSED)
     cycle.closes_at = min(cycle.closes_at, now)
@@ -263,13 +283,19 @@ def close(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> None:
 
 def close_due(session: Session, *, now: datetime) -> list[uuid.UUID]:
     """Closes every open cycle whose end has come; the value names them."""
-    due = session.scalars(select(Cycle.id).where(Cycle.phase == Phase.OPEN, Cycle.closes_at <= now)).all()
+    is_due = (Cycle.phase == Phase.OPEN, Cycle.closes_at <= now)
+    # One that somebody is changing at this moment is left to the next time.
+    due = session.scalars(select(Cycle.id).where(*is_due).with_for_update(of=Cycle, skip_locked=True)).all()
     for cycle_id in due:
-        close(session, cycle_id, now=now)
+        _close(session, cycle_id, now=now)
+    # After all of them: nobody may wait for the log while a round is still to be locked.
+    for cycle_id in due:
+        detail = {"how": "its last day was over"}
+        audit.record(session, Event.CYCLE_CLOSED, actor_id=None, about=cycle_id, now=now, detail=detail)
     return list(due)
 
 
-def release(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> None:
+def release(session: Session, cycle_id: uuid.UUID, *, actor_id: uuid.UUID | None, now: datetime) -> None:
     """Lets subjects and their managers read the reports, and mails the subjects.
 
     Raises `IllegalStep` before everything is counted and the key is destroyed.
@@ -282,6 +308,9 @@ def release(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> None:
     session.add_all(
         outbox.Mail(kind=Kind.REPORT, person_id=row.subject_id, reference=row.id, due_at=now) for row in cycle.reviews
     )
+    session.flush()
+    detail = {"reports": str(len(cycle.reviews))}
+    audit.record(session, Event.CYCLE_RELEASED, actor_id=actor_id, about=cycle_id, now=now, detail=detail)
 
 
 def progress(session: Session, cycle_id: uuid.UUID) -> dict[uuid.UUID, Progress]:
@@ -311,7 +340,7 @@ def undelivered(session: Session, cycle_id: uuid.UUID) -> Sequence[str]:
 
 
 def _locked(session: Session, cycle_id: uuid.UUID) -> Cycle:
-    cycle = session.scalar(select(Cycle).where(Cycle.id == cycle_id).with_for_update(of=Cycle))
+    cycle = rounds.locked(session, cycle_id)
     if cycle is None:
         raise NotFound("There is no such round.")
     return cycle

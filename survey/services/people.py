@@ -11,9 +11,10 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from survey.core.access import Role
+from survey.core.audit import Event
 from survey.core.errors import BadInput, LinkClosed, NotFound
 from survey.core.letters import Kind
-from survey.store import outbox
+from survey.store import audit, outbox
 from survey.store.invitations import fingerprint, mint
 from survey.store.people import Person, SignIn, SignInLink, by_address
 
@@ -27,6 +28,8 @@ def add(
     *,
     role: Role = Role.ENGINEER,
     manager_id: uuid.UUID | None = None,
+    actor_id: uuid.UUID | None,
+    now: datetime,
 ) -> Person:
     """A new person. Raises `BadInput` for an empty name, an address that is none, or one that is taken."""
     name = " ".join(name.split())
@@ -40,6 +43,8 @@ def add(
     person = Person(name=name, address=address, role=role, manager_id=manager_id)
     session.add(person)
     session.flush()
+    detail = {"change": "added", "account": role.label}
+    audit.record(session, Event.PEOPLE_CHANGED, actor_id=actor_id, about=person.id, now=now, detail=detail)
     return person
 
 
@@ -127,12 +132,17 @@ def sign_out(session: Session, secret: str) -> None:
     session.execute(delete(SignIn).where(SignIn.hash == fingerprint(secret)))
 
 
-def make_administrator(session: Session, address: str) -> Person:
+def make_administrator(session: Session, address: str, *, actor_id: uuid.UUID | None, now: datetime) -> Person:
     """The person at this address with the role of people operations, made if there is none."""
     address = check_address(address)
     person = by_address(session, address)
     if person is None:
-        person = add(session, address.split("@")[0], address)
-    person.role = Role.PEOPLE_OPERATIONS
-    person.is_active = True
+        name = address.split("@")[0]
+        return add(session, name, address, role=Role.PEOPLE_OPERATIONS, actor_id=actor_id, now=now)
+    if person.role != Role.PEOPLE_OPERATIONS or not person.is_active:
+        person.role = Role.PEOPLE_OPERATIONS
+        person.is_active = True
+        session.flush()
+        detail = {"change": "another account", "account": Role.PEOPLE_OPERATIONS.label}
+        audit.record(session, Event.PEOPLE_CHANGED, actor_id=actor_id, about=person.id, now=now, detail=detail)
     return person

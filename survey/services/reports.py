@@ -1,4 +1,7 @@
-"""Reading reports. What is read here was made safe at the tally; nothing is computed from answers."""
+"""Reading reports. What is read here was made safe at the tally; nothing is computed from answers.
+
+Whoever reads or takes out somebody else's report is recorded, never who reads their own.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from survey.core import values
 from survey.core.access import Standing
+from survey.core.audit import Event
 from survey.core.cycles import Phase
 from survey.core.disclosure import Comment, Group
 from survey.core.errors import NotFound
 from survey.core.reports import Report
-from survey.store import people, reports
+from survey.store import audit, people, reports
 from survey.store.cycles import Cycle, Review
 from survey.store.people import Person
 
 READABLE = (Phase.RELEASED, Phase.ARCHIVED)
+
+
+@dataclass(frozen=True)
+class Withheld:
+    """How many comments on one question people operations withheld, and how many of these were anonymous."""
+
+    item: str
+    comments: int
+    anonymous: int
 
 
 @dataclass(frozen=True)
@@ -34,10 +47,11 @@ class Edition:
     closed_at: datetime
     report: Report
     comments: tuple[Comment, ...]
+    withheld: tuple[Withheld, ...] = ()
 
 
 def read(session: Session, review_id: uuid.UUID) -> Edition:
-    """The released report of a review, in one query. Raises `NotFound` before its release."""
+    """The released report of a review, in two queries. Raises `NotFound` before its release."""
     rows = session.execute(
         select(
             reports.Report.body,
@@ -67,7 +81,21 @@ def read(session: Session, review_id: uuid.UUID) -> Edition:
         closed_at,
         values.load(Report, body),
         tuple(Comment(item, Group(group), text) for *_, item, group, text in rows if item is not None),
+        _withheld(session, review_id),
     )
+
+
+def note_reading(session: Session, review_id: uuid.UUID, *, reader_id: uuid.UUID | None, now: datetime) -> None:
+    """Records that somebody reads the report of somebody else, once a day."""
+    audit.record_once_a_day(session, Event.REPORT_READ, actor_id=reader_id, about=review_id, now=now)
+
+
+def note_export(
+    session: Session, review_id: uuid.UUID, *, reader_id: uuid.UUID | None, form: str, now: datetime
+) -> None:
+    """Records that somebody takes the report of somebody else out of the program in this form."""
+    detail = {"form": form}
+    audit.record(session, Event.REPORT_EXPORTED, actor_id=reader_id, about=review_id, now=now, detail=detail)
 
 
 def standing(session: Session, edition: Edition, person_id: uuid.UUID) -> frozenset[Standing]:
@@ -99,3 +127,14 @@ def readable(session: Session, subject_ids: Sequence[uuid.UUID]) -> Sequence[Lis
         .order_by(Cycle.closes_at.desc(), Person.name)
     )
     return [Listed(*row) for row in rows]
+
+
+def _withheld(session: Session, review_id: uuid.UUID) -> tuple[Withheld, ...]:
+    number = reports.Withheld.comments
+    attributed = reports.Withheld.group.in_([Group.SELF, Group.MANAGER])
+    rows = session.execute(
+        select(reports.Withheld.item, func.sum(number), func.coalesce(func.sum(number).filter(~attributed), 0))
+        .where(reports.Withheld.review_id == review_id)
+        .group_by(reports.Withheld.item)
+    )
+    return tuple(Withheld(*row) for row in rows)

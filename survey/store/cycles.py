@@ -6,8 +6,8 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, select
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from survey.core.cycles import Phase
 from survey.store.base import Base, UtcDateTime, random_key
@@ -75,3 +75,12 @@ class ReviewPage(Base):
     page_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("competency_page.id"))
 
     page: Mapped[CompetencyPage] = relationship(lazy="joined")
+
+
+def locked(session: Session, cycle_id: uuid.UUID) -> Cycle | None:
+    """The cycle as it is now, which nobody else changes until this transaction ends."""
+    # A page may have read the row before; what it saw then is not what counts now.
+    fresh = (
+        select(Cycle).where(Cycle.id == cycle_id).with_for_update(of=Cycle).execution_options(populate_existing=True)
+    )
+    return session.scalar(fresh)

@@ -36,6 +36,7 @@ TABLES = {
         reports.Cell,
         reports.Comment,
         reports.Report,
+        reports.Withheld,
         outbox.Mail,
         audit.AuditEntry,
     )

@@ -7,6 +7,8 @@ from flask_wtf import CSRFProtect
 
 from survey.web import (
     accounts,
+    audit,
+    comments,
     competencies,
     cycles,
     errors,
@@ -21,7 +23,19 @@ from survey.web import (
 
 def register(app: Flask, csrf: CSRFProtect) -> None:
     """Puts every page into the app."""
-    for module in (accounts, people, competencies, cycles, steps, nominations, responses, reports, operations):
+    for module in (
+        accounts,
+        people,
+        competencies,
+        cycles,
+        steps,
+        nominations,
+        responses,
+        reports,
+        operations,
+        comments,
+        audit,
+    ):
         app.register_blueprint(module.pages)
     # A rater whose browser lost its session must get the form back with every answer kept, so this one page
     # looks at the token itself, as a part of its form.

@@ -130,6 +130,7 @@ def about_the_reader() -> dict[str, Any]:
         (Action.SEE_HOME, "Reports", "reports.index"),
         (Action.SEE_PAGES, "Pages", "competencies.index"),
         (Action.SEE_PEOPLE, "People", "people.index"),
+        (Action.SEE_AUDIT, "Log", "audit.index"),
     ]
     return {
         "account": Account(person.name, role.label),

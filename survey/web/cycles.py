@@ -17,8 +17,8 @@ from wtforms.widgets import CheckboxInput, ListWidget
 
 from survey import context
 from survey.context import needs
+from survey.core import access, questionnaires, statements
 from survey.core import cycles as rules
-from survey.core import questionnaires, statements
 from survey.core.access import Action, Role
 from survey.core.competencies import Section
 from survey.core.cycles import Phase
@@ -161,6 +161,7 @@ def cycle(cycle_id: uuid.UUID) -> ResponseReturnValue:
             last_day=rules.last_day(row.closes_at),
             csrf_form=FlaskForm(),
             blocks=[Section(block).heading for block in row.blocks],
+            may_withhold=access.is_allowed(Action.WITHHOLD_COMMENTS, Role(context.signed_in().role)),
         )
 
 

@@ -38,7 +38,7 @@ def index() -> ResponseReturnValue:
         everybody = people.everybody(session)
     form.manager.choices = {"": "Nobody"} | {str(person.id): person.name for person in everybody}
     if form.validate_on_submit():
-        context.permit(Action.CHANGE_PEOPLE)
+        actor = context.permit(Action.CHANGE_PEOPLE)
         try:
             with context.transaction() as session:
                 person = people.add(
@@ -47,6 +47,8 @@ def index() -> ResponseReturnValue:
                     form.address.data or "",
                     role=Role(form.role.data),
                     manager_id=uuid.UUID(form.manager.data) if form.manager.data else None,
+                    actor_id=actor.id,
+                    now=context.now(),
                 )
         except BadInput as error:
             form.address.errors = [str(error)]

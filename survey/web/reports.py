@@ -42,6 +42,9 @@ def read(review_id: uuid.UUID) -> ResponseReturnValue:
     except NotAllowed:
         raise NotFound("There is no such report, or it has not been released yet.") from None
     is_own = Standing.OWN in standing
+    if not is_own:
+        with context.transaction() as session:
+            reports.note_reading(session, review_id, reader_id=person.id, now=context.now())
     private = {
         question.item for chapter in edition.report.chapters for question in chapter.questions if question.is_private
     }
@@ -57,6 +60,7 @@ def read(review_id: uuid.UUID) -> ResponseReturnValue:
         is_own=is_own,
         drawing=charts.axis,
         answers=lambda item: answers.get(item, {"own": [], "manager": [], "others": []}),
+        withheld={row.item: row for row in edition.withheld},
     )
 
 
