@@ -36,7 +36,7 @@ class Event(StrEnum):
     @property
     def label(self) -> str:
         """The event for people."""
-        return self.value.capitalize()
+        return _in_words(self.value)
 
 
 UNREADABLE = "unreadable"
@@ -62,7 +62,7 @@ class Entry:
     @property
     def label(self) -> str:
         """The event for people."""
-        return self.event.capitalize()
+        return _in_words(self.event)
 
 
 @dataclass(frozen=True)
@@ -132,3 +132,8 @@ def examine(entries: Iterable[Entry], *, kept: Head | None = None) -> Verdict:
         head = Head(expected, entry.hash)
         is_cut = is_cut and head != kept
     return Verdict(head.number if head else 0, head, is_cut=is_cut)
+
+
+def _in_words(event: str) -> str:
+    """People call a cycle a round."""
+    return event.replace("cycle", "round").capitalize()

@@ -41,7 +41,7 @@ class Line:
 def index() -> ResponseReturnValue:
     """What was done, the newest first, and whether the log is whole."""
     context.permit(Action.SEE_AUDIT)
-    before = request.args.get("before", type=int)
+    before = request.args.get("before", type=_number)
     asked = request.args.get("event", "")
     event = Event(asked) if asked in list(Event) else None
     with context.reading() as session:
@@ -61,6 +61,14 @@ def index() -> ResponseReturnValue:
         older=shown[-1].number if len(entries) > AT_ONCE else None,
         verdict=verdict,
     )
+
+
+def _number(text: str) -> int:
+    """The number of an entry. Raises ValueError for what the database could not compare with one."""
+    number = int(text)
+    if not 0 < number < 2**31:
+        raise ValueError(text)
+    return number
 
 
 def _line(entry: Entry, names: Mapping[uuid.UUID, str]) -> Line:
