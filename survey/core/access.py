@@ -69,7 +69,7 @@ _ALLOWED: dict[Action, dict[Role, frozenset[Standing]]] = {
     # People operations runs rounds and reads no one's report but their own.
     Action.READ_REPORT: {role: frozenset({Standing.OWN, Standing.MANAGES}) for role in Role},
     Action.SEE_AUDIT: {Role.PEOPLE_OPERATIONS: frozenset({Standing.ANYONE})},
-    # Not whoever launched the round: they work with those whom a comment is about.
+    # No manager, whoever launched the round: they work with those whom a comment is about.
     Action.WITHHOLD_COMMENTS: {Role.PEOPLE_OPERATIONS: frozenset({Standing.ANYONE})},
 }
 

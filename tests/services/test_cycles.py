@@ -198,3 +198,15 @@ def test_warnings_name_groups_that_can_never_be_shown(company):
     assert any("2 direct reports invited" in message for message in messages)
     assert any("k = 3 gives weak protection" in message for message in messages)
     assert any("exactly 3 peers" in message for message in messages)
+
+
+@pytest.mark.parametrize("database_url", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
+def test_a_round_that_was_closed_and_counted_meanwhile_is_not_closed_again(company):
+    """On SQLite nobody writes meanwhile: whoever writes has taken their turn before they read."""
+    cycle_id, _ = company.open()
+    with context.transaction() as session:
+        assert cycles.get(session, cycle_id).phase == Phase.OPEN  # as a page does that asks who launched it
+        company.close(cycle_id)
+        company.count()
+        with pytest.raises(IllegalStep):
+            cycles.close(session, cycle_id, actor_id=None, now=context.now())
