@@ -205,7 +205,8 @@ def test_a_round_that_was_closed_and_counted_meanwhile_is_not_closed_again(compa
     """On SQLite nobody writes meanwhile: whoever writes has taken their turn before they read."""
     cycle_id, _ = company.open()
     with context.transaction() as session:
-        assert cycles.get(session, cycle_id).phase == Phase.OPEN  # as a page does that asks who launched it
+        seen = cycles.get(session, cycle_id)  # as a page does that asks who launched it
+        assert seen.phase == Phase.OPEN
         company.close(cycle_id)
         company.count()
         with pytest.raises(IllegalStep):
