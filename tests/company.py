@@ -36,9 +36,11 @@ class Company:
             sam = people.add(session, "Sam Rivera", "sam@company.test", manager_id=marta.id)
             self.ids: dict[str, uuid.UUID] = {"noor": noor.id, "marta": marta.id, "sam": sam.id}
             for name in PEERS:
-                self.ids[name] = people.add(session, name.capitalize(), f"{name}@company.test", manager_id=marta.id).id
+                address = f"{name}@company.test"
+                self.ids[name] = people.add(session, name.capitalize(), address, manager_id=marta.id).id
             for name in SURROUNDINGS:
-                self.ids[name] = people.add(session, name.capitalize(), f"{name}@company.test", manager_id=sam.id).id
+                address = f"{name}@company.test"
+                self.ids[name] = people.add(session, name.capitalize(), address, manager_id=sam.id).id
             page = competencies.import_page(
                 session, (SAMPLES / "product-stability-level-3.txt").read_bytes(), competency="Product Stability"
             )
@@ -81,7 +83,9 @@ class Company:
         """A round that is open: its id and the review's."""
         cycle_id, review_id = self.draft(*args, **kwargs)  # type: ignore[arg-type]
         with context.transaction() as session:
-            cycles.open_(session, cycle_id, context.installation().keyring, now=context.now())
+            cycles.open_(
+                session, cycle_id, context.installation().keyring, actor_id=self.ids["marta"], now=context.now()
+            )
         return cycle_id, review_id
 
     def tokens(self) -> dict[str, str]:
@@ -118,7 +122,7 @@ class Company:
 
     def close(self, cycle_id: uuid.UUID) -> None:
         with context.transaction() as session:
-            cycles.close(session, cycle_id, now=context.now())
+            cycles.close(session, cycle_id, actor_id=self.ids["marta"], now=context.now())
 
     def count(self) -> None:
         """What the tally's tasks do, one after the other."""
@@ -136,7 +140,7 @@ class Company:
 
     def release(self, cycle_id: uuid.UUID) -> None:
         with context.transaction() as session:
-            cycles.release(session, cycle_id, now=context.now())
+            cycles.release(session, cycle_id, actor_id=self.ids["marta"], now=context.now())
 
     def run(self, raters: Mapping[str, Relationship] | None = None, **kwargs: object) -> tuple[uuid.UUID, uuid.UUID]:
         """A whole round in which everybody answers 4, released."""

@@ -44,7 +44,7 @@ def appoint(company: Company, cycle_id: uuid.UUID, passphrases: Sequence[str], *
 def launch(cycle_id: uuid.UUID) -> None:
     """Opens a draft."""
     with context.transaction() as session:
-        cycles.open_(session, cycle_id, context.installation().keyring, now=context.now())
+        cycles.open_(session, cycle_id, context.installation().keyring, actor_id=None, now=context.now())
 
 
 def open_held(company: Company, passphrases: Sequence[str] = ONE) -> tuple[uuid.UUID, uuid.UUID]:

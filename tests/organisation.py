@@ -74,10 +74,10 @@ def build(app: Flask) -> Organisation:
     _round(made)
     _answer(made)
     with context.transaction() as session:
-        cycles.close(session, made.cycle_id, now=context.now())
+        cycles.close(session, made.cycle_id, actor_id=None, now=context.now())
     _count(made)
     with context.transaction() as session:
-        cycles.release(session, made.cycle_id, now=context.now())
+        cycles.release(session, made.cycle_id, actor_id=None, now=context.now())
         moved = [made.ids[f"lea-{number}"] for number in range(3)]
         session.execute(update(Person).where(Person.id.in_(moved)).values(manager_id=made.ids["lars"]))
     return made
@@ -130,7 +130,7 @@ def _round(made: Organisation) -> None:
                 made.reviews[name] = review.id
                 raters = {made.ids[rater]: kind for rater, kind in _raters(made, name).items()}
                 nominations.choose(session, review.id, raters)
-        cycles.open_(session, cycle.id, context.installation().keyring, now=context.now())
+        cycles.open_(session, cycle.id, context.installation().keyring, actor_id=None, now=context.now())
 
 
 def _raters(made: Organisation, name: str) -> dict[str, Relationship]:

@@ -1,4 +1,7 @@
-"""`survey audit`: a customer tests the promise on the live installation. Prints no text, address or name."""
+"""`survey audit`: a customer tests the promise on the live installation, and that its log is whole.
+
+Prints no text, address or name.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,9 @@ from flask import Flask
 
 from survey import context
 from survey.cli import instances
+from survey.core.audit import head_of
 from survey.core.errors import SurveyError
+from survey.services import audit as log
 from survey.store import inspection
 from survey.store.inspection import Look, Marks, Verdict
 
@@ -27,7 +32,7 @@ class NotSeen(SurveyError):
 
 @click.group()
 def audit() -> None:
-    """Tests of the promise, on this installation."""
+    """Tests of this installation: of the promise, and of the log."""
 
 
 @audit.command("anonymity")
@@ -61,6 +66,37 @@ def anonymity(make: Callable[..., Flask], logs: tuple[Path, ...]) -> int:
     if unseen:
         raise NotSeen(" ".join(dict.fromkeys(unseen)))
     print(f"\nThe promise holds: {len(looks)} attacks were tried, and none found anything.")
+    return 0
+
+
+@audit.command("verify")
+@click.option("--head", metavar="NUMBER:HASH", help="An entry that was the newest one once, as it was shown then.")
+@click.pass_obj
+def verify(make: Callable[..., Flask], head: str | None) -> int:
+    """Look through the audit log: whether an entry was changed, taken out, put in, or the newest ones cut off.
+
+    Ends with 1 if the log is not whole. What was cut off at its end shows only with --head.
+    """
+    kept = head_of(head) if head is not None else None
+    with make(instances.environ()).app_context(), context.reading() as session:
+        verdict = log.verify(session, kept=kept)
+    if verdict.first_broken is not None:
+        print(
+            f"The audit log is not whole: entry {verdict.first_broken} is missing, was changed, or does not follow "
+            "the one before."
+        )
+        return FOUND
+    if verdict.is_cut:
+        print(f"The audit log is not whole: entry {kept.number if kept else ''} is not the one that was kept.")
+        print("The newest entries were cut off, or all of them were written anew.")
+        return FOUND
+    if verdict.head is None:
+        print("The audit log is empty.")
+        return 0
+    print(
+        f"The audit log is whole: {verdict.entries} entries, from the first to the newest. Keep the newest elsewhere:"
+    )
+    print(verdict.head)
     return 0
 
 

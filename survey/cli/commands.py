@@ -139,7 +139,7 @@ def admin_create(make: Make, address: str) -> None:
     """Make the person at ADDRESS people operations."""
     with make(instances.environ()).app_context():
         with context.transaction() as session:
-            person = people.make_administrator(session, address)
+            person = people.make_administrator(session, address, actor_id=None, now=context.now())
         print(f"{person.address} is people operations. Sign in at {context.installation().base_url}/sign-in")
 
 

@@ -102,11 +102,11 @@ def fill(app: Flask, mailbox: Path) -> None:
     _wait_until("the invitations", lambda: len(_letters(mailbox, "invitation")) >= _asked(finished))
     _answer(app, mailbox, finished)
     with context.transaction() as session:
-        cycles.close(session, finished, now=context.now())
+        cycles.close(session, finished, actor_id=None, now=context.now())
     context.wake("tasks.tally.sweep")
     _wait_until("the tally", lambda: _is_counted(finished))
     with context.transaction() as session:
-        cycles.release(session, finished, now=context.now())
+        cycles.release(session, finished, actor_id=None, now=context.now())
     before = len(_letters(mailbox, "invitation"))
     opened = _open_round(OPEN)
     _wait_until("the second invitations", lambda: len(_letters(mailbox, "invitation")) >= before + _asked(opened))
@@ -147,7 +147,15 @@ def _make_company() -> None:
         made: dict[str, Person] = {}
         for member in COMPANY:
             manager = made[member.reports_to].id if member.reports_to else None
-            made[member.name] = people.add(session, member.name, member.address, role=member.role, manager_id=manager)
+            made[member.name] = people.add(
+                session,
+                member.name,
+                member.address,
+                role=member.role,
+                manager_id=manager,
+                team="Platform" if member.reports_to else "",
+                level=member.on[0][1] if member.on else None,
+            )
         for path in sorted(SAMPLES.glob("*.txt")):
             # The first page is its owner's text, which does not state the competency.
             competencies.import_page(session, path.read_bytes(), competency=STABILITY)
@@ -169,7 +177,7 @@ def _open_round(name: str) -> uuid.UUID:
             if member.round == name:
                 review = drafts.add_review(session, cycle.id, ids[member.name].id, [pages[on] for on in member.on])
                 nominations.choose(session, review.id, nominations.suggest(session, review.subject))
-        cycles.open_(session, cycle.id, context.installation().keyring, now=context.now())
+        cycles.open_(session, cycle.id, context.installation().keyring, actor_id=None, now=context.now())
     context.wake("tasks.outbox.sweep")
     return cycle.id
 

@@ -45,12 +45,18 @@ def report_show(make: Make, review: uuid.UUID, form: str, output: Path | None) -
             with context.transaction() as session:
                 reports.note_export(session, edition, actor_id=None, form=form, now=context.now())
             return
+        with context.transaction() as session:
+            if form == "json":
+                reports.note_export(session, edition, actor_id=None, form=form, now=context.now())
+            else:
+                reports.note_reading(session, edition, actor_id=None, now=context.now())
     if form == "json":
         plain = {
             "subject": edition.subject,
             "cycle": edition.cycle,
             "report": values.dump(edition.report),
             "comments": values.dump(edition.comments),
+            "withheld": values.dump(edition.withheld),
         }
         print(json.dumps(plain, ensure_ascii=False, indent=2))
         return
@@ -59,10 +65,13 @@ def report_show(make: Make, review: uuid.UUID, form: str, output: Path | None) -
     for chapter in edition.report.chapters:
         for question in chapter.questions:
             said = [comment for comment in edition.comments if comment.item == question.item]
-            if said:
+            gone = sentences.taken_out(edition.said(question))
+            if said or gone:
                 print(f"\n{question.text}")
             for comment in said:
                 print(f"  – {comment.text} ({comment.group.label.lower()})")
+            if gone:
+                print(f"  ({gone})")
     print(f"\n{edition.report.certificate.sentence}")
 
 

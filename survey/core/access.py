@@ -46,6 +46,8 @@ class Action(StrEnum):
     SETTLE_OBJECTION = "settle an objection"
     LIST_TEAMS = "list team figures"
     SEE_TEAM = "see team figures"
+    SEE_AUDIT = "see the audit log"
+    WITHHOLD_COMMENTS = "withhold comments"
 
 
 _ALLOWED: dict[Action, dict[Role, frozenset[Standing]]] = {
@@ -93,6 +95,9 @@ _ALLOWED: dict[Action, dict[Role, frozenset[Standing]]] = {
         Role.PEOPLE_OPERATIONS: frozenset({Standing.ANYONE}),
         Role.MANAGER: frozenset({Standing.MANAGES}),
     },
+    Action.SEE_AUDIT: {Role.PEOPLE_OPERATIONS: frozenset({Standing.ANYONE})},
+    # No manager, whoever launched the round: they work with those whom a comment is about.
+    Action.WITHHOLD_COMMENTS: {Role.PEOPLE_OPERATIONS: frozenset({Standing.ANYONE})},
 }
 
 

@@ -14,11 +14,25 @@ from survey.core.reports import Chapter, Question, Report
 
 @dataclass(frozen=True)
 class Said:
-    """The answers to one open question: the subject's own, the manager's, and everybody else's in no order."""
+    """The answers to one open question: the subject's own, the manager's, and everybody else's in no order.
+
+    `withheld` counts those that people operations took out, `withheld_others` the anonymous ones among them.
+    """
 
     own: tuple[str, ...] = ()
     manager: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
+    withheld: int = 0
+    withheld_others: int = 0
+
+
+@dataclass(frozen=True)
+class Withheld:
+    """So many comments of one group on one question were taken out before the release. Their texts are gone."""
+
+    item: str
+    group: Group
+    comments: int
 
 
 @dataclass(frozen=True)
@@ -32,6 +46,7 @@ class Edition:
     closed_at: datetime
     report: Report
     comments: tuple[Comment, ...]
+    withheld: tuple[Withheld, ...] = ()
     is_own: bool = False
 
     def copy(self, *, is_own: bool) -> Edition:
@@ -48,6 +63,7 @@ class Edition:
             is_own=False,
             report=replace(self.report, chapters=chapters),
             comments=tuple(comment for comment in self.comments if comment.item in shown),
+            withheld=tuple(row for row in self.withheld if row.item in shown),
         )
 
     def said(self, question: Question) -> Said:
@@ -61,9 +77,19 @@ class Edition:
             voices = found.setdefault(comment.item, {"own": [], "manager": [], "others": []})
             voices[_VOICES.get(comment.group, "others")].append(comment.text)
         return {
-            item: Said(tuple(voices["own"]), tuple(voices["manager"]), tuple(voices["others"]))
-            for item, voices in found.items()
+            item: self._said_to(item, found.get(item, {})) for item in {*found, *(row.item for row in self.withheld)}
         }
+
+    def _said_to(self, item: str, voices: Mapping[str, list[str]]) -> Said:
+        own, manager, others = (tuple(voices.get(voice, ())) for voice in ("own", "manager", "others"))
+        gone = [row for row in self.withheld if row.item == item]
+        return Said(
+            own,
+            manager,
+            others,
+            withheld=sum(row.comments for row in gone),
+            withheld_others=sum(row.comments for row in gone if row.group not in _VOICES),
+        )
 
 
 def open_questions(chapter: Chapter) -> tuple[Question, ...]:

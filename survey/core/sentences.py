@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from survey.core.changes import Movement
 from survey.core.disclosure import Band, Group
+from survey.core.editions import Said
 from survey.core.labels import Change, Perception, Spread, Standing
 from survey.core.readiness import Answer, Readiness, Voice
 from survey.core.reports import Attendance, Chapter, Report
@@ -240,3 +241,18 @@ def _sentences(words: Iterable[str]) -> str:
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+def nobody(said: Said, k: int) -> str:
+    """Why there is no comment of others, or nothing where there is one, or was one before it was withheld."""
+    if said.others or said.withheld_others:
+        return ""
+    return f"Fewer than {k} people wrote something here, so it is not shown."
+
+
+def taken_out(said: Said) -> str:
+    """How many comments people operations withheld, or nothing."""
+    if not said.withheld:
+        return ""
+    were = "comment was" if said.withheld == 1 else "comments were"
+    return f"{said.withheld} {were} withheld by people operations."

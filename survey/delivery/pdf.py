@@ -145,10 +145,9 @@ def _chapter(edition: Edition, chapter: Chapter, name: str | None) -> dict[str, 
             ],
         },
         "questions": [
-            {"text": _broken(question.text), "voices": _voices(edition.said(question), own_label)}
+            {"text": _broken(question.text), "voices": _voices(edition.said(question), own_label, whole.k)}
             for question in editions.open_questions(chapter)
         ],
-        "nobody": f"Fewer than {whole.k} people wrote something here, so it is not shown.",
         "private": [
             {"text": _broken(question.text), "texts": _all_broken(edition.said(question).own)}
             for question in editions.private_questions(chapter)
@@ -170,8 +169,10 @@ def _row(row: Row, whole: Report, name: str | None) -> dict[str, Any]:
     }
 
 
-def _voices(said: Said, own_label: str) -> Mapping[str, Any]:
+def _voices(said: Said, own_label: str, k: int) -> Mapping[str, Any]:
     return {
+        "nobody": sentences.nobody(said, k),
+        "taken_out": sentences.taken_out(said),
         "others": _all_broken(said.others),
         "named": [["Manager", _broken(text)] for text in said.manager]
         + [[own_label, _broken(text)] for text in said.own],

@@ -142,6 +142,8 @@ def _wrote(edition: Edition, chapter: Chapter) -> Iterator[tuple[Value, ...]]:
         for voice, texts in (("Colleagues", said.others), ("Manager", said.manager), ("Self", said.own)):
             for text in texts:
                 yield (chapter.title, question.text, voice, text)
+        if gone := sentences.taken_out(said):
+            yield (chapter.title, question.text, "", gone)
 
 
 def _harmless(value: Value) -> Value:

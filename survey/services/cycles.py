@@ -12,14 +12,15 @@ from sqlalchemy.orm import Session
 
 from survey.core import competencies, cycles, questionnaires, teams, values
 from survey.core.access import Role
+from survey.core.audit import Event
 from survey.core.competencies import Section
 from survey.core.cycles import Phase
 from survey.core.errors import BadInput, IllegalStep, NotFound
 from survey.core.letters import Kind
 from survey.core.questionnaires import Questionnaire, Scale
 from survey.core.relationships import Relationship
+from survey.store import audit, invitations, outbox, people
 from survey.store import cycles as store
-from survey.store import invitations, outbox, people
 from survey.store.custody import Custody
 from survey.store.cycles import Cycle, Review
 from survey.store.invitations import Invitation, InvitationToken
@@ -80,7 +81,9 @@ def frequency(cycle: Cycle) -> Scale:
     return Scale(tuple(cycle.labels[:-1]), cycle.labels[-1]) if cycle.labels else questionnaires.FREQUENCY
 
 
-def open_(session: Session, cycle_id: uuid.UUID, keyring: Keyring, *, now: datetime) -> None:
+def open_(
+    session: Session, cycle_id: uuid.UUID, keyring: Keyring, *, actor_id: uuid.UUID | None, now: datetime
+) -> None:
     """Opens the cycle: a key is made, questionnaires and teams are frozen, invitations and their mails are written.
 
     Raises `IllegalStep` unless it is a draft, and `BadInput` when nobody, or nobody but the subject, is asked, or
@@ -127,6 +130,12 @@ def open_(session: Session, cycle_id: uuid.UUID, keyring: Keyring, *, now: datet
             for kind, slot, due_at in planned
         ],
     )
+    detail = {
+        "under review": str(len(cycle.reviews)),
+        "smallest group": str(cycle.minimum),
+        "last day": str(cycles.last_day(cycle.closes_at)),
+    }
+    audit.record(session, Event.CYCLE_OPENED, actor_id=actor_id, about=cycle_id, now=now, detail=detail)
 
 
 def open_due(session: Session, keyring: Keyring, *, now: datetime) -> list[uuid.UUID]:
@@ -141,7 +150,7 @@ def open_due(session: Session, keyring: Keyring, *, now: datetime) -> list[uuid.
     for cycle in due:
         try:
             with session.begin_nested():
-                open_(session, cycle.id, keyring, now=now)
+                open_(session, cycle.id, keyring, actor_id=None, now=now)
         except BadInput:
             cycle.is_scheduled = False
             session.add(
@@ -158,12 +167,14 @@ def open_due(session: Session, keyring: Keyring, *, now: datetime) -> list[uuid.
     return opened
 
 
-def move_end(session: Session, cycle_id: uuid.UUID, closes_at: datetime, *, now: datetime) -> None:
+def move_end(
+    session: Session, cycle_id: uuid.UUID, closes_at: datetime, *, actor_id: uuid.UUID | None, now: datetime
+) -> None:
     """Another end for a draft or an open cycle; reminders that have not gone out move with it."""
     cycle = _locked(session, cycle_id)
     phase = Phase(cycle.phase)
     cycles.require(phase, Phase.DRAFT, Phase.NOMINATING, Phase.OPEN)
-    cycle.closes_at = cycles.check_end(now, closes_at)
+    before, cycle.closes_at = cycle.closes_at, cycles.check_end(now, closes_at)
     if phase is not Phase.OPEN:
         return
     assert cycle.opens_at is not None  # noqa: S101 - an open cycle has been opened
@@ -176,14 +187,22 @@ def move_end(session: Session, cycle_id: uuid.UUID, closes_at: datetime, *, now:
     for slot, due_at in due.items():
         session.execute(update(outbox.Mail).where(*waiting, outbox.Mail.slot == slot).values(due_at=due_at))
     session.execute(delete(outbox.Mail).where(*waiting, outbox.Mail.slot.not_in(due.keys())))
+    detail = {"last day": str(cycles.last_day(closes_at)), "before": str(cycles.last_day(before))}
+    audit.record(session, Event.CYCLE_CHANGED, actor_id=actor_id, about=cycle_id, now=now, detail=detail)
 
 
-def close(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> None:
+def close(session: Session, cycle_id: uuid.UUID, *, actor_id: uuid.UUID | None, now: datetime) -> None:
     """Closes the cycle: from here on no answer is accepted, and the tally may begin.
 
     Every open invitation becomes void in the same transaction. An answer that is being written holds the row of
     its invitation; so it is either in before this, or finds the invitation void.
     """
+    _close(session, cycle_id, now=now)
+    detail = {"how": "by hand"}
+    audit.record(session, Event.CYCLE_CLOSED, actor_id=actor_id, about=cycle_id, now=now, detail=detail)
+
+
+def _close(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> None:
     cycle = _locked(session, cycle_id)
     cycle.phase = cycles.step(Phase(cycle.phase), Phase.CLOSED)
     cycle.closes_at = min(cycle.closes_at, now)
@@ -201,24 +220,32 @@ def close(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> None:
     _ask_for_passphrase(session, cycle, now)
 
 
-def cancel(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> None:
+def cancel(session: Session, cycle_id: uuid.UUID, *, actor_id: uuid.UUID | None, now: datetime) -> None:
     """Ends an open cycle without a report: answers are deleted unopened, and the key with them, by the tally.
 
     Raises `IllegalStep` unless it is open.
     """
     get(session, cycle_id).is_cancelled = True
-    close(session, cycle_id, now=now)
+    _close(session, cycle_id, now=now)
+    detail = {"how": "cancelled, without reports"}
+    audit.record(session, Event.CYCLE_CLOSED, actor_id=actor_id, about=cycle_id, now=now, detail=detail)
 
 
 def close_due(session: Session, *, now: datetime) -> list[uuid.UUID]:
     """Closes every open cycle whose end has come; the value names them."""
-    due = session.scalars(select(Cycle.id).where(Cycle.phase == Phase.OPEN, Cycle.closes_at <= now)).all()
+    is_due = (Cycle.phase == Phase.OPEN, Cycle.closes_at <= now)
+    # One that somebody is changing at this moment is left to the next time.
+    due = session.scalars(select(Cycle.id).where(*is_due).with_for_update(of=Cycle, skip_locked=True)).all()
     for cycle_id in due:
-        close(session, cycle_id, now=now)
+        _close(session, cycle_id, now=now)
+    # After all of them: nobody may wait for the log while a round is still to be locked.
+    for cycle_id in due:
+        detail = {"how": "its last day was over"}
+        audit.record(session, Event.CYCLE_CLOSED, actor_id=None, about=cycle_id, now=now, detail=detail)
     return list(due)
 
 
-def release(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> None:
+def release(session: Session, cycle_id: uuid.UUID, *, actor_id: uuid.UUID | None, now: datetime) -> None:
     """Lets subjects and their managers read the reports, and mails the subjects.
 
     Raises `IllegalStep` before everything is counted and the key is destroyed.
@@ -233,6 +260,9 @@ def release(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> None:
     session.add_all(
         outbox.Mail(kind=Kind.REPORT, person_id=row.subject_id, reference=row.id, due_at=now) for row in cycle.reviews
     )
+    session.flush()
+    detail = {"reports": str(len(cycle.reviews))}
+    audit.record(session, Event.CYCLE_RELEASED, actor_id=actor_id, about=cycle_id, now=now, detail=detail)
 
 
 def subjects(session: Session, cycle_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, int]:
@@ -300,7 +330,7 @@ def _ask_for_passphrase(session: Session, cycle: Cycle, now: datetime) -> None:
 
 
 def _locked(session: Session, cycle_id: uuid.UUID) -> Cycle:
-    cycle = session.scalar(select(Cycle).where(Cycle.id == cycle_id).with_for_update(of=Cycle))
+    cycle = store.locked(session, cycle_id)
     if cycle is None:
         raise NotFound("There is no such round.")
     return cycle

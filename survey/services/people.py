@@ -210,14 +210,16 @@ def standing(session: Session, person_id: uuid.UUID, account_id: uuid.UUID) -> f
     return frozenset({Standing.MANAGES}) if people.reports_to(session, person_id, account_id) else frozenset()
 
 
-def make_administrator(session: Session, address: str) -> Person:
+def make_administrator(session: Session, address: str, *, actor_id: uuid.UUID | None, now: datetime) -> Person:
     """The person at this address with the role of people operations, made if there is none."""
     address = rules.check_address(address)
     person = people.by_address(session, address)
     if person is None:
         person = add(session, address.split("@")[0], address)
-    person.role = Role.PEOPLE_OPERATIONS
-    person.is_active = True
+    if person.role != Role.PEOPLE_OPERATIONS or not person.is_active:
+        person.role = Role.PEOPLE_OPERATIONS
+        person.is_active, person.is_external = True, False
+        _record(session, person.id, "people operations", actor_id=actor_id, now=now)
     return person
 
 
@@ -250,7 +252,7 @@ def _keep_an_operator(session: Session, person: Person) -> None:
         raise BadInput(f"{person.name} is the last of people operations. Give somebody else that account first.")
 
 
-def _record(session: Session, person_id: uuid.UUID, what: str, *, actor_id: uuid.UUID, now: datetime) -> None:
+def _record(session: Session, person_id: uuid.UUID, what: str, *, actor_id: uuid.UUID | None, now: datetime) -> None:
     session.flush()
     audit.record(session, Event.PEOPLE_CHANGED, actor_id=actor_id, about=person_id, now=now, detail={what: "1"})
 

@@ -1,4 +1,7 @@
-"""Reading reports. What is read here was made safe at the tally; nothing is computed from answers."""
+"""Reading reports. What is read here was made safe at the tally; nothing is computed from answers.
+
+Whoever reads or takes out somebody else's report is recorded, never who reads their own.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import literal, null, select, union_all
 from sqlalchemy.orm import Session
 
 from survey.core import values
@@ -15,7 +18,7 @@ from survey.core.access import Standing
 from survey.core.audit import Event
 from survey.core.cycles import Phase
 from survey.core.disclosure import Comment, Group
-from survey.core.editions import Edition
+from survey.core.editions import Edition, Withheld
 from survey.core.errors import NotFound
 from survey.core.reports import Report
 from survey.store import audit, people, reports
@@ -30,6 +33,25 @@ def read(session: Session, review_id: uuid.UUID) -> Edition:
 
     What a reader gets is a `copy` of it, made for how they stand to it.
     """
+    # Comments, and how many were withheld, as lines of one kind.
+    said = union_all(
+        select(
+            reports.Comment.review_id,
+            reports.Comment.id.label("place"),
+            reports.Comment.item,
+            reports.Comment.group,
+            reports.Comment.text,
+            literal(0).label("withheld"),
+        ).where(reports.Comment.review_id == review_id),
+        select(
+            reports.Withheld.review_id,
+            null(),
+            reports.Withheld.item,
+            reports.Withheld.group,
+            literal(""),
+            reports.Withheld.comments,
+        ).where(reports.Withheld.review_id == review_id),
+    ).subquery()
     rows = session.execute(
         select(
             reports.Report.body,
@@ -37,20 +59,22 @@ def read(session: Session, review_id: uuid.UUID) -> Edition:
             Person.name,
             Cycle.name,
             Cycle.closes_at,
-            reports.Comment.item,
-            reports.Comment.group,
-            reports.Comment.text,
+            said.c.item,
+            said.c.group,
+            said.c.text,
+            said.c.withheld,
         )
         .join(Review, Review.id == reports.Report.review_id)
         .join(Cycle, Cycle.id == Review.cycle_id)
         .join(Person, Person.id == Review.subject_id)
-        .outerjoin(reports.Comment, reports.Comment.review_id == Review.id)
+        .outerjoin(said, said.c.review_id == Review.id)
         .where(reports.Report.review_id == review_id, Cycle.phase.in_(READABLE))
-        .order_by(reports.Comment.id)
+        .order_by(said.c.place)
     ).all()
     if not rows:
         raise NotFound("There is no such report, or it has not been released yet.")
     body, subject_id, subject, cycle, closed_at, *_ = rows[0]
+    lines = [row for row in rows if row.item is not None]
     return Edition(
         review_id,
         subject_id,
@@ -58,7 +82,8 @@ def read(session: Session, review_id: uuid.UUID) -> Edition:
         cycle,
         closed_at,
         values.load(Report, body),
-        tuple(Comment(item, Group(group), text) for *_, item, group, text in rows if item is not None),
+        tuple(Comment(item, Group(group), text) for *_, item, group, text, number in lines if not number),
+        tuple(Withheld(item, Group(group), number) for *_, item, group, _, number in lines if number),
     )
 
 
@@ -97,6 +122,11 @@ def standing(session: Session, edition: Edition | NothingPublished, person_id: u
     if people.reports_to(session, edition.subject_id, person_id):
         return frozenset({Standing.MANAGES})
     return frozenset()
+
+
+def note_reading(session: Session, edition: Edition, *, actor_id: uuid.UUID | None, now: datetime) -> None:
+    """Writes down that somebody (None: an operator) reads the report of another person, once a day."""
+    audit.record_once_a_day(session, Event.REPORT_READ, actor_id=actor_id, about=edition.review_id, now=now)
 
 
 def note_export(session: Session, edition: Edition, *, actor_id: uuid.UUID | None, form: str, now: datetime) -> None:

@@ -121,12 +121,29 @@ def vacuum(engine: Engine, tables: Sequence[str] = ("envelope", "draft")) -> Non
             for table in tables:
                 connection.exec_driver_sql(f'VACUUM "{table}"')
         return
-    # Past SQLAlchemy, which would begin a transaction first, and VACUUM refuses to run inside one.
+    _outside_transactions(engine, "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def forget_comments(engine: Engine) -> None:
+    """The texts of comments that were deleted leave the files of the database.
+
+    SQLite has overwritten them where they lay, and its log is emptied. PostgreSQL writes the table anew: a plain
+    VACUUM leaves the bytes where they are until something else needs the room.
+    """
+    if engine.dialect.name != "sqlite":
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("VACUUM FULL comment")
+        return
+    _outside_transactions(engine, "PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _outside_transactions(engine: Engine, *statements: str) -> None:
+    """Runs these past SQLAlchemy, which would begin a transaction first."""
     raw = engine.raw_connection()
     try:
         cursor = raw.cursor()
-        cursor.execute("VACUUM")
-        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        for statement in statements:
+            cursor.execute(statement)
         cursor.close()
     finally:
         raw.close()

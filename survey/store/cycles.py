@@ -96,6 +96,15 @@ class ReviewPage(Base):
     page: Mapped[CompetencyPage] = relationship(lazy="joined")
 
 
+def locked(session: Session, cycle_id: uuid.UUID) -> Cycle | None:
+    """The cycle as it is now, which nobody else changes until this transaction ends."""
+    # A page may have read the row before; what it saw then is not what counts now.
+    fresh = (
+        select(Cycle).where(Cycle.id == cycle_id).with_for_update(of=Cycle).execution_options(populate_existing=True)
+    )
+    return session.scalar(fresh)
+
+
 def titles(session: Session, cycle_id: uuid.UUID) -> dict[uuid.UUID, tuple[str, ...]]:
     """The titles of the pages of every review of a cycle, in order; in one query."""
     found: dict[uuid.UUID, list[str]] = {}

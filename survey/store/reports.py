@@ -1,4 +1,7 @@
-"""What was published of a review: cells, comments, and the finished report. Written once, at the tally."""
+"""What was published of a review: cells, comments, and the finished report. Written once, at the tally.
+
+Between the tally and the release a comment can be taken out; nothing else ever changes.
+"""
 
 from __future__ import annotations
 
@@ -53,3 +56,15 @@ class Report(Base):
 
     review_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("review.id", ondelete="CASCADE"), primary_key=True)
     body: Mapped[dict[str, Any]]
+
+
+class Withheld(Base):
+    """How many comments on one question people operations took out before the release. Their texts are gone."""
+
+    __tablename__ = "withheld"
+    __table_args__ = (CheckConstraint("comments >= 1", name="some_were"), UNORDERED)
+
+    review_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("review.id", ondelete="CASCADE"), primary_key=True)
+    item: Mapped[str] = mapped_column(primary_key=True)
+    group: Mapped[str] = mapped_column(primary_key=True)
+    comments: Mapped[int]

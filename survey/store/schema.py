@@ -48,6 +48,7 @@ TABLES = {
         reports.Cell,
         reports.Comment,
         reports.Report,
+        reports.Withheld,
         outbox.Mail,
         audit.AuditEntry,
         imports.PeopleImport,

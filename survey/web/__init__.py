@@ -7,6 +7,8 @@ from flask_wtf import CSRFProtect
 
 from survey.web import (
     accounts,
+    audit,
+    comments,
     company_accounts,
     competencies,
     custody,
@@ -43,6 +45,8 @@ def register(app: Flask, csrf: CSRFProtect, *, redis_url: str) -> None:
         reports,
         teams,
         operations,
+        comments,
+        audit,
     ):
         app.register_blueprint(module.pages)
     for module in (custody, objections):

@@ -159,6 +159,7 @@ def about_the_reader() -> dict[str, Any]:
         (Action.LIST_TEAMS, "Teams", "teams.index"),
         (Action.SEE_PAGES, "Pages", "competencies.index"),
         (Action.LIST_PEOPLE, "People", "people.index"),
+        (Action.SEE_AUDIT, "Log", "audit.index"),
     ]
     return {
         "account": Account(person.name, role.label),

@@ -98,6 +98,7 @@ def cycle(cycle_id: uuid.UUID) -> ResponseReturnValue:
             custody=custody.of(session, cycle_id),
             objected=tally.objected(session, cycle_id),
             settles_objections=context.may(Action.SETTLE_OBJECTION),
+            may_withhold=context.may(Action.WITHHOLD_COMMENTS),
         )
 
 

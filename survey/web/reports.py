@@ -40,9 +40,13 @@ def index() -> ResponseReturnValue:
 def read(review_id: uuid.UUID) -> ResponseReturnValue:
     """One report, for its subject and for whoever they report to. To others it does not exist."""
     try:
-        return shown(_copy_of(review_id))
+        edition = _copy_of(review_id)
     except NotFound:
         return _nothing(review_id)
+    if not edition.is_own:
+        with context.transaction() as session:
+            reports.note_reading(session, edition, actor_id=context.signed_in().id, now=context.now())
+    return shown(edition)
 
 
 @pages.get("/<uuid:review_id>.pdf")

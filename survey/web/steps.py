@@ -58,7 +58,8 @@ def open_(cycle_id: uuid.UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         with context.transaction() as session:
             context.runnable(session, cycle_id)
-            cycles.open_(session, cycle_id, context.installation().keyring, now=context.now())
+            keyring, actor_id = context.installation().keyring, context.signed_in().id
+            cycles.open_(session, cycle_id, keyring, actor_id=actor_id, now=context.now())
         context.wake("tasks.outbox.sweep")
         flash("The round is open. The invitations are on their way.", "done")
         return _back(cycle_id)
@@ -128,7 +129,8 @@ def move_end(cycle_id: uuid.UUID) -> ResponseReturnValue:
         try:
             with context.transaction() as session:
                 context.runnable(session, cycle_id)
-                cycles.move_end(session, cycle_id, rules.end_of(form.closes_on.data), now=context.now())
+                closes_at = rules.end_of(form.closes_on.data)
+                cycles.move_end(session, cycle_id, closes_at, actor_id=context.signed_in().id, now=context.now())
         except BadInput as error:
             form.closes_on.errors = [str(error)]
         else:
@@ -149,7 +151,7 @@ def close(cycle_id: uuid.UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         with context.transaction() as session:
             context.runnable(session, cycle_id)
-            cycles.close(session, cycle_id, now=context.now())
+            cycles.close(session, cycle_id, actor_id=context.signed_in().id, now=context.now())
             is_waiting = custody.of(session, cycle_id).is_waiting
         context.wake("tasks.tally.sweep")
         if is_waiting:
@@ -181,7 +183,7 @@ def cancel(cycle_id: uuid.UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         with context.transaction() as session:
             context.runnable(session, cycle_id)
-            cycles.cancel(session, cycle_id, now=context.now())
+            cycles.cancel(session, cycle_id, actor_id=context.signed_in().id, now=context.now())
         context.wake("tasks.tally.sweep")
         flash("The round is cancelled. Its answers are being deleted unopened.", "done")
         return _back(cycle_id)
@@ -202,7 +204,7 @@ def release(cycle_id: uuid.UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         with context.transaction() as session:
             context.runnable(session, cycle_id)
-            cycles.release(session, cycle_id, now=context.now())
+            cycles.release(session, cycle_id, actor_id=context.signed_in().id, now=context.now())
         context.wake("tasks.outbox.sweep")
         flash("The reports are released, and everybody under review gets a mail.", "done")
         return _back(cycle_id)
@@ -211,7 +213,7 @@ def release(cycle_id: uuid.UUID) -> ResponseReturnValue:
         subjects = len(row.reviews)
     lines = [
         f"{subjects} people get a mail and can read their report; so can their managers.",
-        "A report that has been released cannot be taken back.",
+        "A report that has been released cannot be taken back, and no comment in it can be withheld any more.",
     ]
     return _confirm("Release the reports?", lines, "Release", cycle_id, form)
 

@@ -166,7 +166,7 @@ def _rounds(company, authors):
         for subject in subjects:
             review = drafts.add_review(session, cycle_id, subject["id"], [page_id])
             nominations.choose(session, review.id, {company.ids[name]: Relationship.PEER for name in PEERS})
-        cycles.open_(session, cycle_id, context.installation().keyring, now=context.now())
+        cycles.open_(session, cycle_id, context.installation().keyring, actor_id=None, now=context.now())
     reviews = _write(company, authors)
     company.close(cycle_id)
     company.count()

@@ -44,7 +44,7 @@ def test_opening_twice_is_refused_and_changes_nothing(company):
     with context.reading() as session:
         key = cycles.get(session, cycle_id).public_key
     with pytest.raises(IllegalStep, match="already"), context.transaction() as session:
-        cycles.open_(session, cycle_id, context.installation().keyring, now=context.now())
+        cycles.open_(session, cycle_id, context.installation().keyring, actor_id=None, now=context.now())
     with context.reading() as session:
         assert cycles.get(session, cycle_id).public_key == key
     assert context.installation().keyring.read(cycle_id).public_key == type(
@@ -55,7 +55,7 @@ def test_opening_twice_is_refused_and_changes_nothing(company):
 def test_a_round_without_raters_is_not_opened(company):
     cycle_id, _ = company.draft({"sam": Relationship.SELF})
     with pytest.raises(BadInput, match="Nobody is asked about Sam Rivera"), context.transaction() as session:
-        cycles.open_(session, cycle_id, context.installation().keyring, now=context.now())
+        cycles.open_(session, cycle_id, context.installation().keyring, actor_id=None, now=context.now())
     with context.reading() as session:
         assert cycles.get(session, cycle_id).phase == Phase.DRAFT
         assert session.scalar(select(func.count()).select_from(Invitation)) == 0
@@ -104,7 +104,7 @@ def test_a_round_closes_by_itself_after_its_last_day_and_not_before(company, clo
 def test_moving_the_end_moves_the_reminders_that_have_not_gone_out(company, clock):
     cycle_id, _ = company.open(days=14)
     with context.transaction() as session:
-        cycles.move_end(session, cycle_id, clock() + timedelta(days=28), now=clock())
+        cycles.move_end(session, cycle_id, clock() + timedelta(days=28), actor_id=None, now=clock())
     with context.reading() as session:
         due = set(session.scalars(select(Mail.due_at).where(Mail.kind == "reminder")))
     assert due == {clock() + timedelta(days=days) for days in (14, 25, 27)}
@@ -113,7 +113,7 @@ def test_moving_the_end_moves_the_reminders_that_have_not_gone_out(company, cloc
 def test_the_end_cannot_be_moved_to_where_nobody_has_time_left(company, clock):
     cycle_id, _ = company.open()
     with pytest.raises(BadInput), context.transaction() as session:
-        cycles.move_end(session, cycle_id, clock() + timedelta(hours=3), now=clock())
+        cycles.move_end(session, cycle_id, clock() + timedelta(hours=3), actor_id=None, now=clock())
 
 
 def test_after_the_tally_no_envelope_no_draft_and_no_key_is_left(company):
@@ -198,3 +198,16 @@ def test_warnings_name_groups_that_can_never_be_shown(company):
     assert any("2 direct reports invited" in message for message in messages)
     assert any("k = 3 gives weak protection" in message for message in messages)
     assert any("exactly 3 peers" in message for message in messages)
+
+
+@pytest.mark.parametrize("database_url", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
+def test_a_round_that_was_closed_and_counted_meanwhile_is_not_closed_again(company):
+    """On SQLite nobody writes meanwhile: whoever writes has taken their turn before they read."""
+    cycle_id, _ = company.open()
+    with context.transaction() as session:
+        seen = cycles.get(session, cycle_id)  # as a page does that asks who launched it
+        assert seen.phase == Phase.OPEN
+        company.close(cycle_id)
+        company.count()
+        with pytest.raises(IllegalStep):
+            cycles.close(session, cycle_id, actor_id=None, now=context.now())

@@ -77,7 +77,7 @@ def test_a_cancelled_round_has_no_reports_no_answers_and_no_key(company, clock):
     for token in company.tokens().values():
         company.answer(token)
     with context.transaction() as session:
-        cycles.cancel(session, cycle_id, now=clock())
+        cycles.cancel(session, cycle_id, actor_id=None, now=clock())
     with context.reading() as session:
         assert tally.waiting(session) == [review_id]
     company.count()

@@ -30,7 +30,7 @@ def test_a_rater_of_several_colleagues_gets_one_mail_that_names_them(company, ma
     with context.transaction() as session:
         review = drafts.add_review(session, cycle_id, company.ids["ben"], [company.page_id])
         nominations.choose(session, review.id, nominations.suggest(session, review.subject))
-        cycles.open_(session, cycle_id, context.installation().keyring, now=context.now())
+        cycles.open_(session, cycle_id, context.installation().keyring, actor_id=None, now=context.now())
     outbox.sweep()
     (mail,) = mailbox.to("ana@company.test")
     body = mail.get_body(("plain",)).get_content()

@@ -114,7 +114,7 @@ def _answered(company: Company):
         full = drafts.add_review(session, cycle_id, company.ids["ben"], [company.page_id])
         raters = {company.ids[name]: Relationship.PEER for name in PEERS if name != "ben"}
         nominations.choose(session, full.id, raters)
-        cycles.open_(session, cycle_id, context.installation().keyring, now=context.now())
+        cycles.open_(session, cycle_id, context.installation().keyring, actor_id=None, now=context.now())
     for name, token in company.tokens().items():
         with context.reading() as session:
             subjects = session.scalars(select(Review.id).where(Review.cycle_id == cycle_id)).all()

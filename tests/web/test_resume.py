@@ -145,7 +145,7 @@ def _open_about_two(company):
     with context.transaction() as session:
         review = drafts.add_review(session, cycle_id, company.ids["ben"], [company.page_id])
         nominations.choose(session, review.id, {company.ids[name]: kind for name, kind in raters.items()})
-        cycles.open_(session, cycle_id, context.installation().keyring, now=context.now())
+        cycles.open_(session, cycle_id, context.installation().keyring, actor_id=None, now=context.now())
 
 
 def _enter(company, name, token=None):
