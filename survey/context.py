@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from survey.core import access
 from survey.core.access import Action, Role, Standing
 from survey.core.errors import SurveyError
+from survey.core.mailings import Pace
 from survey.services import cycles, people
 from survey.store.cycles import Cycle
 from survey.store.keys import Keyring
@@ -48,6 +49,7 @@ class Installation:
     base_url: str
     company: str
     secure: bool
+    pace: Pace
 
 
 def installation() -> Installation:

@@ -169,7 +169,9 @@ def _open_round(name: str) -> uuid.UUID:
             if member.round == name:
                 review = cycles.add_review(session, cycle.id, ids[member.name].id, [pages[on] for on in member.on])
                 nominations.choose(session, review.id, nominations.suggest(session, review.subject))
-        cycles.open_(session, cycle.id, context.installation().keyring, now=context.now())
+        cycles.open_(
+            session, cycle.id, context.installation().keyring, pace=context.installation().pace, now=context.now()
+        )
     context.wake("tasks.outbox.sweep")
     return cycle.id
 

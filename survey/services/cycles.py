@@ -16,13 +16,15 @@ from survey.core.competencies import Section
 from survey.core.cycles import Phase, Warning
 from survey.core.errors import BadInput, NotFound
 from survey.core.letters import Kind
+from survey.core.mailings import CONSIDERATE, Pace
 from survey.core.questionnaires import Questionnaire
 from survey.core.relationships import Relationship
-from survey.store import invitations, outbox
+from survey.store import invitations, mailings, outbox
 from survey.store.competencies import CompetencyPage
 from survey.store.cycles import Cycle, Review, ReviewPage
 from survey.store.invitations import Invitation, InvitationToken
 from survey.store.keys import Keyring
+from survey.store.mailings import RefusedAddress
 from survey.store.nominations import Nomination
 from survey.store.people import Person
 
@@ -35,6 +37,15 @@ class Progress:
 
     invited: int
     answered: int
+
+
+@dataclass(frozen=True)
+class Undelivered:
+    """Somebody whose address refused our mail; `is_corrected` when they have another address by now."""
+
+    name: str
+    address: str
+    is_corrected: bool
 
 
 def draft(
@@ -173,8 +184,8 @@ def warnings(session: Session, cycle_id: uuid.UUID) -> list[Warning]:
     return found
 
 
-def open_(session: Session, cycle_id: uuid.UUID, keyring: Keyring, *, now: datetime) -> None:
-    """Opens the cycle: a key is made, questionnaires are frozen, invitations and their mails are written.
+def open_(session: Session, cycle_id: uuid.UUID, keyring: Keyring, *, pace: Pace = CONSIDERATE, now: datetime) -> None:
+    """Opens the cycle: a key is made, questionnaires are frozen, invitations and what will be mailed are written.
 
     Raises `IllegalStep` unless it is a draft, and `BadInput` when nobody, or nobody but the subject, is asked.
     """
@@ -195,8 +206,9 @@ def open_(session: Session, cycle_id: uuid.UUID, keyring: Keyring, *, now: datet
         counts = invited.get(row.id, Counter())
         if not counts.keys() - {Relationship.SELF}:
             raise BadInput(f"Nobody is asked about {row.subject.name} yet.")
-        row.questionnaire = values.dump(questionnaire(row))
-        row.invited = dict(counts)
+        asked = questionnaire(row)
+        row.questionnaire, row.invited = values.dump(asked), dict(counts)
+        row.minutes = {kind: asked.for_rater(kind).minutes for kind in Relationship}
     cycle.phase, cycle.opens_at, cycle.public_key = opened, now, keyring.make(cycle.id)
     session.flush()
     session.execute(
@@ -206,20 +218,13 @@ def open_(session: Session, cycle_id: uuid.UUID, keyring: Keyring, *, now: datet
             for review_id, rater_id, kind in rows
         ],
     )
-    planned = [(Kind.INVITATION, "", now)] + [
-        (Kind.REMINDER, reminder.slot, reminder.due_at) for reminder in cycles.reminders(now, cycle.closes_at)
-    ]
-    session.execute(
-        insert(outbox.Mail),
-        [
-            {"kind": kind, "person_id": rater_id, "reference": cycle_id, "slot": slot, "due_at": due_at}
-            for rater_id in dict.fromkeys(rater_id for _, rater_id, _ in rows)
-            for kind, slot, due_at in planned
-        ],
-    )
+    raters = (rater_id for _, rater_id, _ in rows)
+    mailings.plan(session, cycle_id, raters, opens_at=now, closes_at=cycle.closes_at, pace=pace)
 
 
-def move_end(session: Session, cycle_id: uuid.UUID, closes_at: datetime, *, now: datetime) -> None:
+def move_end(
+    session: Session, cycle_id: uuid.UUID, closes_at: datetime, *, pace: Pace = CONSIDERATE, now: datetime
+) -> None:
     """Another end for a draft or an open cycle; reminders that have not gone out move with it."""
     cycle = _locked(session, cycle_id)
     phase = Phase(cycle.phase)
@@ -228,15 +233,7 @@ def move_end(session: Session, cycle_id: uuid.UUID, closes_at: datetime, *, now:
     if phase is not Phase.OPEN:
         return
     assert cycle.opens_at is not None  # noqa: S101 - an open cycle has been opened
-    due = {reminder.slot: reminder.due_at for reminder in cycles.reminders(cycle.opens_at, closes_at)}
-    waiting = (
-        outbox.Mail.kind == Kind.REMINDER,
-        outbox.Mail.reference == cycle_id,
-        outbox.Mail.state == outbox.State.WAITING,
-    )
-    for slot, due_at in due.items():
-        session.execute(update(outbox.Mail).where(*waiting, outbox.Mail.slot == slot).values(due_at=due_at))
-    session.execute(delete(outbox.Mail).where(*waiting, outbox.Mail.slot.not_in(due.keys())))
+    mailings.replan(session, cycle_id, opens_at=cycle.opens_at, closes_at=closes_at, pace=pace)
 
 
 def close(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> None:
@@ -256,9 +253,7 @@ def close(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> None:
         .values(state=invitations.State.VOID)
     )
     session.execute(delete(InvitationToken).where(InvitationToken.invitation_id.in_(asked)))
-    session.execute(
-        delete(outbox.Mail).where(outbox.Mail.reference == cycle_id, outbox.Mail.state == outbox.State.WAITING)
-    )
+    mailings.forget(session, cycle_id)
 
 
 def close_due(session: Session, *, now: datetime) -> list[uuid.UUID]:
@@ -299,15 +294,21 @@ def progress(session: Session, cycle_id: uuid.UUID) -> dict[uuid.UUID, Progress]
     return {review_id: Progress(invited, answered) for review_id, invited, answered in rows}
 
 
-def undelivered(session: Session, cycle_id: uuid.UUID) -> Sequence[str]:
-    """Addresses that refused the invitation to this cycle."""
-    return session.scalars(
-        select(Person.address)
-        .join(outbox.Mail, outbox.Mail.person_id == Person.id)
-        .where(outbox.Mail.reference == cycle_id, outbox.Mail.state == outbox.State.FAILED)
-        .distinct()
-        .order_by(Person.address)
-    ).all()
+def undelivered(session: Session, cycle_id: uuid.UUID) -> Sequence[Undelivered]:
+    """Who is asked in this cycle and has an address that refused our mail, whether or not they have answered since."""
+    rows = session.execute(
+        select(Person.name, RefusedAddress.address, Person.address.label("current"))
+        .join(RefusedAddress, RefusedAddress.person_id == Person.id)
+        .where(
+            Person.id.in_(
+                select(Invitation.rater_id)
+                .join(Review, Review.id == Invitation.review_id)
+                .where(Review.cycle_id == cycle_id)
+            )
+        )
+        .order_by(Person.name)
+    )
+    return [Undelivered(row.name, row.address, row.address != row.current) for row in rows]
 
 
 def _locked(session: Session, cycle_id: uuid.UUID) -> Cycle:

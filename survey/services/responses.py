@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from survey.core import responses, statements, values
 from survey.core.cycles import Phase
-from survey.core.errors import LinkClosed
+from survey.core.errors import CLOSED, LinkClosed
 from survey.core.questionnaires import Questionnaire
 from survey.core.relationships import Relationship
 from survey.core.responses import Answers, Response
@@ -23,11 +23,6 @@ from survey.store.cycles import Cycle, Review
 from survey.store.envelopes import Draft, Envelope
 from survey.store.invitations import Invitation, InvitationToken, State, fingerprint
 from survey.store.people import Person
-
-CLOSED = (
-    "This link does not open anything, or not any more. If you have answered, thank you: we have your answers. If "
-    "not, look for the newest mail from us, or ask whoever started the round."
-)
 
 
 @dataclass(frozen=True)
@@ -41,6 +36,7 @@ class Waiting:
     closes_at: datetime
     k: int
     minutes: int
+    cycle_id: uuid.UUID
 
 
 @dataclass(frozen=True)
@@ -58,8 +54,11 @@ class Asked:
 
 
 def waiting(session: Session, token: str) -> Sequence[Waiting]:
-    """The colleagues about whom this link still asks, by name. Raises `LinkClosed` when there are none."""
-    rows = session.execute(_opened_by(token).order_by(Person.name)).all()
+    """The colleagues about whom this link still asks: the round that ends first first, there by name.
+
+    Raises `LinkClosed` when there are none.
+    """
+    rows = session.execute(_opened_by(token).order_by(Cycle.closes_at, Cycle.name, Cycle.id, Person.name)).all()
     if not rows:
         raise LinkClosed(CLOSED)
     return [
@@ -70,7 +69,8 @@ def waiting(session: Session, token: str) -> Sequence[Waiting]:
             row.cycle,
             row.closes_at,
             row.minimum,
-            _asked_of(session, row).minutes,
+            row.minutes[row.relationship],
+            row.cycle_id,
         )
         for row in rows
     ]
@@ -153,6 +153,7 @@ def _opened_by(token: str):  # type: ignore[no-untyped-def]  # the column types 
             Invitation.relationship,
             Review.id.label("review_id"),
             Review.invited,
+            Review.minutes,
             Person.name.label("subject"),
             Cycle.id.label("cycle_id"),
             Cycle.name.label("cycle"),

@@ -46,7 +46,10 @@ class Cycle(Base):
 
 
 class Review(Base):
-    """One person under review in a cycle. The questionnaire and the numbers invited are frozen at launch."""
+    """One person under review in a cycle. The questionnaire and the numbers invited are frozen at launch.
+
+    `minutes` has how long the questionnaire takes by relationship, so that a mail need not read it.
+    """
 
     __tablename__ = "review"
     __table_args__ = (UniqueConstraint("cycle_id", "subject_id"),)
@@ -56,6 +59,7 @@ class Review(Base):
     subject_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("person.id"), index=True)
     questionnaire: Mapped[dict[str, Any] | None]
     invited: Mapped[dict[str, Any] | None]
+    minutes: Mapped[dict[str, Any] | None]
     is_tallied: Mapped[bool] = mapped_column(default=False)
 
     cycle: Mapped[Cycle] = relationship(back_populates="reviews")

@@ -10,7 +10,18 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 
-from survey.store import audit, competencies, cycles, envelopes, invitations, nominations, outbox, people, reports
+from survey.store import (
+    audit,
+    competencies,
+    cycles,
+    envelopes,
+    invitations,
+    mailings,
+    nominations,
+    outbox,
+    people,
+    reports,
+)
 from survey.store.base import Base
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
@@ -38,6 +49,9 @@ TABLES = {
         reports.Report,
         outbox.Mail,
         audit.AuditEntry,
+        mailings.Mailing,
+        mailings.Snooze,
+        mailings.RefusedAddress,
     )
 }
 """Every table by its name."""

@@ -10,6 +10,7 @@ from survey.web import (
     competencies,
     cycles,
     errors,
+    mailings,
     nominations,
     operations,
     people,
@@ -21,9 +22,12 @@ from survey.web import (
 
 def register(app: Flask, csrf: CSRFProtect) -> None:
     """Puts every page into the app."""
-    for module in (accounts, people, competencies, cycles, steps, nominations, responses, reports, operations):
+    parts = (accounts, people, competencies, cycles, steps, nominations, responses, reports, operations, mailings)
+    for module in parts:
         app.register_blueprint(module.pages)
     # A rater whose browser lost its session must get the form back with every answer kept, so this one page
     # looks at the token itself, as a part of its form.
     csrf.exempt(responses.answer)
+    # A mail program presses this button; it knows no page of ours.
+    csrf.exempt(mailings.stop)
     errors.register(app)

@@ -58,7 +58,9 @@ def open_(cycle_id: uuid.UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         with context.transaction() as session:
             context.runnable(session, cycle_id)
-            cycles.open_(session, cycle_id, context.installation().keyring, now=context.now())
+            cycles.open_(
+                session, cycle_id, context.installation().keyring, pace=context.installation().pace, now=context.now()
+            )
         context.wake("tasks.outbox.sweep")
         flash("The round is open. The invitations are on their way.", "done")
         return _back(cycle_id)
@@ -83,7 +85,13 @@ def move_end(cycle_id: uuid.UUID) -> ResponseReturnValue:
         try:
             with context.transaction() as session:
                 context.runnable(session, cycle_id)
-                cycles.move_end(session, cycle_id, rules.end_of(form.closes_on.data), now=context.now())
+                cycles.move_end(
+                    session,
+                    cycle_id,
+                    rules.end_of(form.closes_on.data),
+                    pace=context.installation().pace,
+                    now=context.now(),
+                )
         except BadInput as error:
             form.closes_on.errors = [str(error)]
         else:

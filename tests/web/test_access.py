@@ -22,6 +22,9 @@ PUBLIC = {
     "responses.answer",
     "responses.decline",
     "responses.thanks",
+    "responses.later",
+    "responses.later_from_mail",
+    "mailings.stop",
 }
 
 
