@@ -38,6 +38,13 @@ class SmtpSecurity(StrEnum):
     TLS = "tls"
 
 
+class MailPace(StrEnum):
+    """When mail about waiting reviews goes out."""
+
+    OFFICE_HOURS = "office_hours"  # of each person, and at most one a working day
+    AT_ONCE = "at_once"  # for trying things out
+
+
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """All settings, checked. The field `x` is the variable `SURVEY_X`; `repr` leaves out secrets."""
@@ -57,6 +64,7 @@ class Config:
     smtp_password: str = field(repr=False)
     smtp_security: SmtpSecurity
     mail_from: str
+    mail_pace: MailPace
     company: str
     timezone: ZoneInfo
     oidc_issuer: str
@@ -104,6 +112,7 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
         smtp_password=found.secret("SMTP_PASSWORD"),
         smtp_security=security,
         mail_from=found.sender("MAIL_FROM", None if in_production else _SENDER),
+        mail_pace=found.choice("MAIL_PACE", MailPace, MailPace.AT_ONCE if mode is Mode.DEMO else MailPace.OFFICE_HOURS),
         company=found.line("COMPANY", "Your company"),
         timezone=found.timezone("TIMEZONE"),
         oidc_issuer=found.issuer("OIDC_ISSUER"),

@@ -20,10 +20,11 @@ from sqlalchemy import Engine, make_url
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import config as settings
-from config import Config
+from config import Config, MailPace
 from survey import context, web
 from survey.cli import commands
 from survey.core.errors import KeysExposed, SurveyError
+from survey.core.mailings import Pace
 from survey.store import base
 from survey.store.keys import Keyring
 
@@ -71,6 +72,7 @@ def wire(config: Config, engine: Engine, *, clock: Callable[[], datetime] | None
         base_url=config.base_url,
         company=config.company,
         secure=config.secure_cookies,
+        pace=Pace(home=config.timezone, is_considerate=config.mail_pace is MailPace.OFFICE_HOURS),
     )
 
 

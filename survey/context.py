@@ -22,6 +22,7 @@ from werkzeug.wrappers import Response
 from survey.core import access
 from survey.core.access import Action, Role, Standing
 from survey.core.errors import SurveyError
+from survey.core.mailings import Pace
 from survey.services import cycles, sign_ins
 from survey.store.cycles import Cycle
 from survey.store.keys import Keyring
@@ -52,6 +53,7 @@ class Installation:
     base_url: str
     company: str
     secure: bool
+    pace: Pace
 
 
 def installation() -> Installation:

@@ -21,11 +21,11 @@ def close_due() -> int:
 @shared_task(name="tasks.cycles.open_due")
 def open_due() -> int:
     """Approves what silence approves, and opens what is due; the value is how many rounds were opened."""
-    now = context.now()
+    now, parts = context.now(), context.installation()
     with context.transaction() as session:
         nominations.approve_silent(session, now=now)
     with context.transaction() as session:
-        opened = cycles.open_due(session, context.installation().keyring, now=now)
+        opened = cycles.open_due(session, parts.keyring, pace=parts.pace, now=now)
     if opened:
         context.wake("tasks.outbox.sweep")
     return len(opened)

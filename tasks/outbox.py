@@ -13,7 +13,7 @@ from config import Config
 from survey import context
 from survey.delivery import mail
 from survey.delivery.mail import Connection, Delayed, Refused, Sender, Server
-from survey.services import outbox
+from survey.services import mailings, outbox
 
 AT_ONCE = 50
 ENOUGH = timedelta(seconds=80)  # within the lease of two minutes, with a slow server's last word to spare
@@ -23,9 +23,10 @@ log = structlog.get_logger()
 
 @shared_task(name="tasks.outbox.sweep")
 def sweep() -> int:
-    """Sends what is due over one connection; the value is how many went out."""
+    """Gathers what is due into one mail per person and sends it over one connection; the value is how many went out."""
     began = context.now()
     with context.transaction() as session:
+        mailings.gather(session, pace=context.installation().pace, now=began)
         leased = outbox.lease(session, now=began, limit=AT_ONCE)
     config: Config = current_app.extensions["config"]
     server = Server(
@@ -43,9 +44,9 @@ def sweep() -> int:
 
 
 def _deliver(connection: Connection, mail_id: uuid.UUID, sender: Sender) -> bool:
-    now = context.now()
+    now, pace = context.now(), context.installation().pace
     with context.transaction() as session:
-        letter = outbox.compose(session, mail_id, now=now)
+        letter = outbox.compose(session, mail_id, pace=pace, now=now)
     if letter is None:
         return False
     message = mail.compose(letter, current_app.jinja_env, sender, now=now)

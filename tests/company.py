@@ -17,7 +17,18 @@ from survey.core.competencies import Section
 from survey.core.questionnaires import ON_BY_DEFAULT, Questionnaire
 from survey.core.relationships import Relationship
 from survey.core.responses import Answers
-from survey.services import competencies, cycles, drafts, nominations, outbox, people, responses, sign_ins, tally
+from survey.services import (
+    competencies,
+    cycles,
+    drafts,
+    mailings,
+    nominations,
+    outbox,
+    people,
+    responses,
+    sign_ins,
+    tally,
+)
 from survey.store.people import Person
 
 SAMPLES = Path(__file__).resolve().parents[1] / "survey" / "samples"
@@ -82,9 +93,10 @@ class Company:
     def open(self, *args: object, **kwargs: object) -> tuple[uuid.UUID, uuid.UUID]:
         """A round that is open: its id and the review's."""
         cycle_id, review_id = self.draft(*args, **kwargs)  # type: ignore[arg-type]
+        parts = context.installation()
         with context.transaction() as session:
             cycles.open_(
-                session, cycle_id, context.installation().keyring, actor_id=self.ids["marta"], now=context.now()
+                session, cycle_id, parts.keyring, pace=parts.pace, actor_id=self.ids["marta"], now=context.now()
             )
         return cycle_id, review_id
 
@@ -93,17 +105,19 @@ class Company:
         found = {}
         names = {person_id: name for name, person_id in self.ids.items()}
         for letter, person_id in self.letters():
-            if letter.token and letter.cycle:
+            if letter.parts:
                 found[names[person_id]] = letter.token
         return found
 
     def letters(self) -> Iterator[tuple[outbox.Letter, uuid.UUID]]:
         """Composes all mail that is due, marks it sent, and gives it with whom it is to."""
+        pace = context.installation().pace
         with context.transaction() as session:
+            mailings.gather(session, pace=pace, now=context.now(), limit=10_000)
             leased = outbox.lease(session, now=context.now(), limit=10_000)
         for mail_id in leased:
             with context.transaction() as session:
-                letter = outbox.compose(session, mail_id, now=context.now())
+                letter = outbox.compose(session, mail_id, pace=pace, now=context.now())
                 mail = session.get(outbox.Mail, mail_id)
                 person_id = mail.person_id if mail else None
             if letter is not None and person_id is not None:

@@ -49,6 +49,7 @@ def running(environ: Mapping[str, str], folder: Path) -> Iterator[Installation]:
         settings = dict(environ) | {
             "SURVEY_REDIS_URL": stack.enter_context(servers.redis_server()),
             "SURVEY_BASE_URL": f"http://127.0.0.1:{port}",
+            "SURVEY_MAIL_PACE": "at_once",
         }
         celery = [sys.executable, "-m", "celery", "-A", "tasks.worker"]
         commands = {

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 import config
-from config import BadConfig, Config, Mode, SmtpSecurity
+from config import BadConfig, Config, MailPace, Mode, SmtpSecurity
 
 KEY = "k" * 32
 COMPLETE = {
@@ -49,6 +49,7 @@ def test_the_required_settings_are_enough_and_the_rest_has_safe_values() -> None
         smtp_password="",
         smtp_security=SmtpSecurity.STARTTLS,
         mail_from="Feedback <feedback@example.org>",
+        mail_pace=MailPace.OFFICE_HOURS,
         company="Your company",
         timezone=ZoneInfo("UTC"),
         oidc_issuer="",
@@ -69,6 +70,7 @@ def test_every_setting_can_be_changed() -> None:
             "SURVEY_SMTP_USERNAME": "mailer",
             "SURVEY_SMTP_PASSWORD": "mail-secret",
             "SURVEY_SMTP_SECURITY": "tls",
+            "SURVEY_MAIL_PACE": "at_once",
             "SURVEY_COMPANY": "Møller & Søn",
             "SURVEY_TIMEZONE": "Europe/Copenhagen",
             "SURVEY_OIDC_ISSUER": "https://login.example.org/",
@@ -82,6 +84,7 @@ def test_every_setting_can_be_changed() -> None:
     assert (changed.proxy_hops, changed.smtp_port) == (2, 2525)
     assert (changed.smtp_username, changed.smtp_password) == ("mailer", "mail-secret")
     assert changed.smtp_security is SmtpSecurity.TLS
+    assert changed.mail_pace is MailPace.AT_ONCE
     assert (changed.company, changed.timezone.key) == ("Møller & Søn", "Europe/Copenhagen")
     assert changed.oidc_issuer == "https://login.example.org"
     assert (changed.oidc_client_id, changed.oidc_client_secret) == ("seek-feedback", "oidc-secret")

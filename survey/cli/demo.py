@@ -177,7 +177,8 @@ def _open_round(name: str) -> uuid.UUID:
             if member.round == name:
                 review = drafts.add_review(session, cycle.id, ids[member.name].id, [pages[on] for on in member.on])
                 nominations.choose(session, review.id, nominations.suggest(session, review.subject))
-        cycles.open_(session, cycle.id, context.installation().keyring, actor_id=None, now=context.now())
+        parts = context.installation()
+        cycles.open_(session, cycle.id, parts.keyring, pace=parts.pace, actor_id=None, now=context.now())
     context.wake("tasks.outbox.sweep")
     return cycle.id
 

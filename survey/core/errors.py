@@ -22,6 +22,12 @@ class IllegalStep(SurveyError):
     """The cycle is in a phase in which this cannot happen."""
 
 
+CLOSED = (
+    "This link does not open anything, or not any more. If you have answered, thank you: we have your answers. If "
+    "not, look for the newest mail from us, or ask whoever started the round."
+)
+
+
 class LinkClosed(SurveyError):
     """A rater's link that opens nothing: wrong, used, or of a cycle that has ended. Never says which."""
 

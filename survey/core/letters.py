@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
+from survey.core import cycles, greetings
 from survey.core.relationships import Relationship
+
+NAMED_AT_MOST = 2
+"""Rounds that a subject line names; of more it gives the number."""
 
 
 class Kind(StrEnum):
@@ -44,22 +48,69 @@ class Colleague:
 
 
 @dataclass(frozen=True)
+class CyclePart:
+    """A round in a mail about waiting reviews: until when, and about whom."""
+
+    cycle_id: uuid.UUID
+    cycle: str
+    closes_at: datetime
+    k: int
+    colleagues: tuple[Colleague, ...]
+    greeting: str = ""  # The launcher's own words, with placeholders.
+
+    def greeted(self, name: str, company: str) -> str:
+        """The launcher's own words to this person, or nothing."""
+        day = self.last_day
+        values = {
+            "{name}": name,
+            "{round}": self.cycle,
+            "{last day}": f"{day:%A} {day.day} {day:%B}",
+            "{company}": company,
+        }
+        return greetings.fill(self.greeting, values)
+
+    @property
+    def last_day(self) -> date:
+        """The last day on which an answer counts."""
+        return cycles.last_day(self.closes_at)
+
+
+@dataclass(frozen=True)
 class Letter:
-    """Everything that a mail says. The token is in here and nowhere else; `message_id` is the same at every attempt."""
+    """Everything that a mail says. The token is in here and nowhere else; `message_id` is the same at every attempt.
+
+    `stop` is the secret that can do nothing but end the reminders of the rounds in `parts`.
+    """
 
     kind: Kind
     address: str
     name: str
     message_id: str
     token: str = field(default="", repr=False)
+    stop: str = field(default="", repr=False)
     cycle: str = ""
     closes_at: datetime | None = None
-    k: int = 0
-    colleagues: tuple[Colleague, ...] = ()
+    parts: tuple[CyclePart, ...] = ()
     review_id: uuid.UUID | None = None
     cycle_id: uuid.UUID | None = None
     subjects: tuple[str, ...] = ()
-    greeting: str = ""
+
+    @property
+    def title(self) -> str:
+        """The names of the rounds it is about; of many, their number."""
+        if len(self.parts) > NAMED_AT_MOST:
+            return f"{len(self.parts)} rounds"
+        return " and ".join(part.cycle for part in self.parts) or self.cycle
+
+    @property
+    def colleagues(self) -> tuple[Colleague, ...]:
+        """Everybody about whom it asks, in all rounds."""
+        return tuple(colleague for part in self.parts for colleague in part.colleagues)
+
+    @property
+    def minutes(self) -> int:
+        """Estimated minutes to answer about everybody."""
+        return sum(colleague.minutes for colleague in self.colleagues)
 
     @property
     def secrecy(self) -> str:
@@ -69,7 +120,7 @@ class Letter:
         if any(relationship.is_anonymous for relationship in asked_as):
             sentences.append(
                 "Peers, direct reports and others answer anonymously: answers are stored without a name, sealed until "
-                f"the round closes, and no figure is shown that rests on fewer than {self.k} people."
+                f"the round closes, and no figure is shown that rests on fewer than {self._k} people."
             )
         if Relationship.MANAGER in asked_as:
             sentences.append("What you say as the manager is shown as yours.")
@@ -79,6 +130,11 @@ class Letter:
                 "alone."
             )
         return " ".join(sentences)
+
+    @property
+    def _k(self) -> int:
+        """The smallest of the minima: what is promised holds for every round."""
+        return min(part.k for part in self.parts)
 
     @property
     def path(self) -> str:
@@ -94,3 +150,8 @@ class Letter:
             Kind.OBJECTION: f"/rounds/{self.cycle_id}",
         }
         return paths.get(self.kind, f"/r/{self.token}")
+
+    @property
+    def stop_path(self) -> str:
+        """Where reminders are stopped, below the installation's address."""
+        return f"/stop/{self.stop}"

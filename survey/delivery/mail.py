@@ -10,15 +10,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
+from email.policy import EmailPolicy
 from email.utils import format_datetime, parseaddr
+from typing import Any
 
 from jinja2 import Environment
 
 from survey.core.errors import SurveyError
 from survey.core.letters import Kind, Letter
+from survey.delivery import calendars
 
 TIMEOUT = 10.0  # seconds for each word of the conversation with the mail server
 FIRST_REFUSAL = 500
+UNSUBSCRIBE = "List-Unsubscribe"
 
 
 class Refused(SurveyError):
@@ -27,6 +31,21 @@ class Refused(SurveyError):
 
 class Delayed(SurveyError):
     """The mail could not be handed over now; a later attempt may succeed."""
+
+
+class UnfoldedAddresses(EmailPolicy):
+    """How headers are written: a web address stays on its line.
+
+    Python would cut one that is longer than a line into encoded words, which no mail program takes for an address.
+    """
+
+    def fold(self, name: str, value: Any) -> str:
+        """The header as text."""
+        return f"{name}: {value}{self.linesep}" if name == UNSUBSCRIBE else super().fold(name, value)
+
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        """The header as bytes."""
+        return self.fold(name, value).encode() if name == UNSUBSCRIBE else super().fold_binary(name, value)
 
 
 @dataclass(frozen=True)
@@ -54,12 +73,13 @@ def compose(letter: Letter, templates: Environment, sender: Sender, *, now: date
     words = {
         "letter": letter,
         "link": sender.base_url + letter.path,
+        "stop_link": sender.base_url + letter.stop_path,
         "base_url": sender.base_url,
         "company": sender.company,
     }
     folder = f"email/{letter.kind}"
     name, address = parseaddr(sender.mail_from)
-    message = EmailMessage()
+    message = EmailMessage(UnfoldedAddresses())
     message["Subject"] = " ".join(templates.get_template(f"{folder}/subject.txt").render(words).split())
     message["From"] = Address(display_name=name, addr_spec=address)
     message["To"] = Address(display_name=letter.name, addr_spec=letter.address)
@@ -67,9 +87,15 @@ def compose(letter: Letter, templates: Environment, sender: Sender, *, now: date
     message["Message-ID"] = f"<{letter.message_id}@{address.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
     if letter.kind is Kind.REMINDER:
-        message["List-Unsubscribe"] = f"<{sender.base_url}{letter.path}>"
+        # Mail programs put a button to this: one POST that stops the reminders, and can do nothing else (RFC 8058).
+        message[UNSUBSCRIBE] = f"<{sender.base_url}{letter.stop_path}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message.set_content(templates.get_template(f"{folder}/body.txt").render(words).strip() + "\n")
     message.add_alternative(templates.get_template(f"{folder}/body.html").render(words), subtype="html")
+    if letter.kind is Kind.INVITATION:
+        domain = address.rpartition("@")[2]
+        calendar = calendars.deadlines(letter.parts, company=sender.company, domain=domain, now=now)
+        message.add_attachment(calendar, subtype="calendar", params={"method": "PUBLISH"}, filename="last-day.ics")
     return message
 
 

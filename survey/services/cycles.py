@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import delete, func, insert, or_, select, update
@@ -17,16 +18,27 @@ from survey.core.competencies import Section
 from survey.core.cycles import Phase
 from survey.core.errors import BadInput, IllegalStep, NotFound
 from survey.core.letters import Kind
+from survey.core.mailings import CONSIDERATE, Pace
 from survey.core.questionnaires import Questionnaire, Scale
 from survey.core.relationships import Relationship
-from survey.store import audit, invitations, outbox, people
+from survey.store import audit, invitations, mailings, outbox, people
 from survey.store import cycles as store
 from survey.store.custody import Custody
 from survey.store.cycles import Cycle, Review
 from survey.store.invitations import Invitation, InvitationToken
 from survey.store.keys import Keyring
+from survey.store.mailings import RefusedAddress
 from survey.store.nominations import Nomination
 from survey.store.people import Person
+
+
+@dataclass(frozen=True)
+class Undelivered:
+    """Somebody whose address refused our mail; `is_corrected` when they have another address by now."""
+
+    name: str
+    address: str
+    is_corrected: bool
 
 
 def get(session: Session, cycle_id: uuid.UUID) -> Cycle:
@@ -82,9 +94,16 @@ def frequency(cycle: Cycle) -> Scale:
 
 
 def open_(
-    session: Session, cycle_id: uuid.UUID, keyring: Keyring, *, actor_id: uuid.UUID | None, now: datetime
+    session: Session,
+    cycle_id: uuid.UUID,
+    keyring: Keyring,
+    *,
+    pace: Pace = CONSIDERATE,
+    actor_id: uuid.UUID | None,
+    now: datetime,
 ) -> None:
-    """Opens the cycle: a key is made, questionnaires and teams are frozen, invitations and their mails are written.
+    """Opens the cycle: a key is made, questionnaires and teams are frozen, invitations and what will be mailed are
+    written.
 
     Raises `IllegalStep` unless it is a draft, and `BadInput` when nobody, or nobody but the subject, is asked, or
     custodians hold the key and have not tested their passphrases.
@@ -107,8 +126,9 @@ def open_(
         counts = invited.get(row.id, Counter())
         if not counts.keys() - {Relationship.SELF}:
             raise BadInput(f"Nobody is asked about {row.subject.name} yet.")
-        row.questionnaire = values.dump(questionnaire(row))
-        row.invited = dict(counts)
+        asked = questionnaire(row)
+        row.questionnaire, row.invited = values.dump(asked), dict(counts)
+        row.minutes = {kind: asked.for_rater(kind).minutes for kind in Relationship}
         row.managers = list(teams.path(str(row.subject_id), chart))
     cycle.phase, cycle.opens_at, cycle.public_key = opened, now, _sealing_key(session, cycle_id, keyring)
     session.flush()
@@ -119,16 +139,14 @@ def open_(
             for review_id, rater_id, kind in rows
         ],
     )
-    planned = [(Kind.INVITATION, "", now)] + [
-        (Kind.REMINDER, reminder.slot, reminder.due_at) for reminder in cycles.reminders(now, cycle.closes_at)
-    ]
-    session.execute(
-        insert(outbox.Mail),
-        [
-            {"kind": kind, "person_id": rater_id, "reference": cycle_id, "slot": slot, "due_at": due_at}
-            for rater_id in dict.fromkeys(rater_id for _, rater_id, _ in rows)
-            for kind, slot, due_at in planned
-        ],
+    mailings.plan(
+        session,
+        cycle_id,
+        (rater_id for _, rater_id, _ in rows),
+        opens_at=now,
+        closes_at=cycle.closes_at,
+        pace=pace,
+        reminders=cycle.reminders,
     )
     detail = {
         "under review": str(len(cycle.reviews)),
@@ -138,7 +156,7 @@ def open_(
     audit.record(session, Event.CYCLE_OPENED, actor_id=actor_id, about=cycle_id, now=now, detail=detail)
 
 
-def open_due(session: Session, keyring: Keyring, *, now: datetime) -> list[uuid.UUID]:
+def open_due(session: Session, keyring: Keyring, *, pace: Pace = CONSIDERATE, now: datetime) -> list[uuid.UUID]:
     """Opens every cycle whose day has come; the value names them.
 
     One that cannot be opened stays a draft, and its launcher gets a mail.
@@ -150,7 +168,7 @@ def open_due(session: Session, keyring: Keyring, *, now: datetime) -> list[uuid.
     for cycle in due:
         try:
             with session.begin_nested():
-                open_(session, cycle.id, keyring, actor_id=None, now=now)
+                open_(session, cycle.id, keyring, pace=pace, actor_id=None, now=now)
         except BadInput:
             cycle.is_scheduled = False
             session.add(
@@ -168,7 +186,13 @@ def open_due(session: Session, keyring: Keyring, *, now: datetime) -> list[uuid.
 
 
 def move_end(
-    session: Session, cycle_id: uuid.UUID, closes_at: datetime, *, actor_id: uuid.UUID | None, now: datetime
+    session: Session,
+    cycle_id: uuid.UUID,
+    closes_at: datetime,
+    *,
+    pace: Pace = CONSIDERATE,
+    actor_id: uuid.UUID | None,
+    now: datetime,
 ) -> None:
     """Another end for a draft or an open cycle; reminders that have not gone out move with it."""
     cycle = _locked(session, cycle_id)
@@ -178,15 +202,9 @@ def move_end(
     if phase is not Phase.OPEN:
         return
     assert cycle.opens_at is not None  # noqa: S101 - an open cycle has been opened
-    due = {reminder.slot: reminder.due_at for reminder in cycles.reminders(cycle.opens_at, closes_at)}
-    waiting = (
-        outbox.Mail.kind == Kind.REMINDER,
-        outbox.Mail.reference == cycle_id,
-        outbox.Mail.state == outbox.State.WAITING,
+    mailings.replan(
+        session, cycle_id, opens_at=cycle.opens_at, closes_at=closes_at, pace=pace, reminders=cycle.reminders
     )
-    for slot, due_at in due.items():
-        session.execute(update(outbox.Mail).where(*waiting, outbox.Mail.slot == slot).values(due_at=due_at))
-    session.execute(delete(outbox.Mail).where(*waiting, outbox.Mail.slot.not_in(due.keys())))
     detail = {"last day": str(cycles.last_day(closes_at)), "before": str(cycles.last_day(before))}
     audit.record(session, Event.CYCLE_CHANGED, actor_id=actor_id, about=cycle_id, now=now, detail=detail)
 
@@ -214,9 +232,7 @@ def _close(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> None:
         .values(state=invitations.State.VOID)
     )
     session.execute(delete(InvitationToken).where(InvitationToken.invitation_id.in_(asked)))
-    session.execute(
-        delete(outbox.Mail).where(outbox.Mail.reference == cycle_id, outbox.Mail.state == outbox.State.WAITING)
-    )
+    mailings.forget(session, cycle_id)
     _ask_for_passphrase(session, cycle, now)
 
 
@@ -293,15 +309,21 @@ def counted(session: Session, cycle_id: uuid.UUID) -> tuple[int, int]:
     return done, total
 
 
-def undelivered(session: Session, cycle_id: uuid.UUID) -> Sequence[str]:
-    """Addresses that refused the invitation to this cycle."""
-    return session.scalars(
-        select(Person.address)
-        .join(outbox.Mail, outbox.Mail.person_id == Person.id)
-        .where(outbox.Mail.reference == cycle_id, outbox.Mail.state == outbox.State.FAILED)
-        .distinct()
-        .order_by(Person.address)
-    ).all()
+def undelivered(session: Session, cycle_id: uuid.UUID) -> Sequence[Undelivered]:
+    """Who is asked in this cycle and has an address that refused our mail, whether or not they have answered since."""
+    rows = session.execute(
+        select(Person.name, RefusedAddress.address, Person.address.label("current"))
+        .join(RefusedAddress, RefusedAddress.person_id == Person.id)
+        .where(
+            Person.id.in_(
+                select(Invitation.rater_id)
+                .join(Review, Review.id == Invitation.review_id)
+                .where(Review.cycle_id == cycle_id)
+            )
+        )
+        .order_by(Person.name)
+    )
+    return [Undelivered(row.name, row.address, row.address != row.current) for row in rows]
 
 
 def _sealing_key(session: Session, cycle_id: uuid.UUID, keyring: Keyring) -> bytes:

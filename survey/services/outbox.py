@@ -8,33 +8,40 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta, tzinfo
+from itertools import groupby
+from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import case, delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from survey.core import nominations, values
+from survey.core import mailings, nominations
 from survey.core.cycles import Phase
-from survey.core.letters import Colleague, Kind, Letter
+from survey.core.letters import Colleague, CyclePart, Kind, Letter
+from survey.core.mailings import CONSIDERATE, Pace, Slot
 from survey.core.nominations import Choice
-from survey.core.questionnaires import Questionnaire
 from survey.core.relationships import Relationship
-from survey.store import invitations
+from survey.store import invitations, outbox
 from survey.store.custody import Custody
 from survey.store.cycles import Cycle, Review
 from survey.store.invitations import Invitation, InvitationToken, mint
-from survey.store.outbox import Mail, State
+from survey.store.mailings import Mailing, RefusedAddress, Snooze, time_zone_of
+from survey.store.outbox import DIGEST, Mail, State
 from survey.store.people import Person, SignInLink
 from survey.store.reports import Report
 
 LEASE = timedelta(minutes=2)
-ATTEMPTS = 6
+PAUSES = (timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6), timedelta(days=1))
+ATTEMPTS = len(PAUSES) + 1
 LINK_LIFE = timedelta(minutes=10)
 
 
 def lease(session: Session, *, now: datetime, limit: int = 50) -> Sequence[uuid.UUID]:
-    """The mails that are due, reserved for the caller for two minutes. Each goes to one caller only."""
+    """The mails that are due, reserved for the caller for two minutes. Each goes to one caller only.
+
+    Somebody who waits to sign in comes before a thousand invitations.
+    """
     due = (
         select(Mail.id)
         .where(
@@ -42,7 +49,7 @@ def lease(session: Session, *, now: datetime, limit: int = 50) -> Sequence[uuid.
             Mail.due_at <= now,
             or_(Mail.lease_until.is_(None), Mail.lease_until < now),
         )
-        .order_by(Mail.due_at)
+        .order_by(case((Mail.kind == Kind.SIGN_IN, 0), else_=1), Mail.due_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
@@ -50,58 +57,103 @@ def lease(session: Session, *, now: datetime, limit: int = 50) -> Sequence[uuid.
     session.execute(
         update(Mail)
         .where(Mail.id.in_(ids))
-        .values(lease_until=now + LEASE, attempts=Mail.attempts + 1)
+        .values(lease_until=now + LEASE)
         .execution_options(synchronize_session=False)
     )
     return ids
 
 
-def compose(session: Session, mail_id: uuid.UUID, *, now: datetime) -> Letter | None:
-    """The letter for a leased mail, or None when it is no longer wanted. A token is minted and its hash written.
+def compose(session: Session, mail_id: uuid.UUID, *, pace: Pace = CONSIDERATE, now: datetime) -> Letter | None:
+    """The letter for a leased mail, or None when it is no longer wanted, or not now. A token is minted.
 
-    A reminder that was started before and may be out already is dropped: rather none than two.
+    A reminder counts as settled from here on: if the worker dies before it is out, rather none than two. Everything
+    else is sent again then.
     """
     mail = session.get(Mail, mail_id)
     if mail is None or mail.state != State.WAITING:
         return None
     person = session.get(Person, mail.person_id)
-    letter = None
-    if person is not None and person.is_active:
-        letter = _COMPOSERS[Kind(mail.kind)](session, mail, person, now)
+    if person is None or not person.is_active:
+        _settle(session, mail, State.SETTLED)
+        return None
+    if mail.attempts >= ATTEMPTS:
+        # It has ended each of its workers: whatever it is, it does not end another one.
+        _fail(session, mail)
+        return None
+    if mail.kind == DIGEST and _is_put_off(session, mail, time_zone_of(person, pace.home), pace, now):
+        return None
+    mail.attempts += 1
+    letter = _COMPOSERS[mail.kind](session, mail, person, pace, now)
     if letter is None:
-        mail.state = State.DROPPED
+        # The same row is left as by a mail that went out.
+        _settle(session, mail, State.SETTLED)
+    elif letter.kind is Kind.REMINDER:
+        mail.state = State.SETTLED
     return letter
 
 
 def sent(session: Session, mail_id: uuid.UUID) -> None:
-    """Marks a mail that the server has taken."""
-    _settle(session, mail_id, State.SENT)
+    """Settles a mail that the server has taken. Its address works, whatever was known of it."""
+    mail = session.get(Mail, mail_id)
+    if mail is not None:
+        _settle(session, mail, State.SETTLED)
+        session.execute(delete(RefusedAddress).where(RefusedAddress.person_id == mail.person_id))
 
 
 def refused(session: Session, mail_id: uuid.UUID) -> None:
-    """Marks a mail that the server refuses for good; the launcher sees the address."""
-    _settle(session, mail_id, State.FAILED)
+    """Ends a mail that the server refuses for good, and marks the address; launchers of rounds see it."""
+    mail = session.get(Mail, mail_id)
+    if mail is not None:
+        _fail(session, mail)
 
 
 def delayed(session: Session, mail_id: uuid.UUID, *, now: datetime) -> None:
     """Puts a mail back that could not be delivered for now: later each time, up to a day, six times at most."""
     mail = session.get(Mail, mail_id)
-    if mail is None or mail.state != State.WAITING:
+    if mail is None or mail.state == State.FAILED:
         return
     if mail.attempts >= ATTEMPTS:
-        mail.state = State.FAILED
+        _fail(session, mail)
         return
     # Jitter spreads the retries of many mails; it guards nothing.
-    pause = min(30.0 * 4 ** (mail.attempts - 1), 86_400.0) * random.uniform(0.8, 1.2)  # noqa: S311
-    mail.due_at = now + timedelta(seconds=pause)
-    mail.lease_until = None
+    pause = PAUSES[max(mail.attempts, 1) - 1] * random.uniform(0.8, 1.2)  # noqa: S311
+    mail.due_at, mail.lease_until, mail.state = now + pause, None, State.WAITING
 
 
-def _settle(session: Session, mail_id: uuid.UUID, state: State) -> None:
-    session.execute(update(Mail).where(Mail.id == mail_id).values(state=state, lease_until=None))
+def _fail(session: Session, mail: Mail) -> None:
+    _settle(session, mail, State.FAILED)
+    person = session.get_one(Person, mail.person_id)
+    session.merge(RefusedAddress(person_id=person.id, address=person.address))
 
 
-def _sign_in(session: Session, mail: Mail, person: Person, now: datetime) -> Letter | None:
+def _settle(session: Session, mail: Mail, state: State) -> None:
+    mail.state, mail.lease_until, mail.attempts = state, None, 0
+    session.execute(delete(Mailing).where(Mailing.mail_id == mail.id))
+
+
+def _is_put_off(session: Session, mail: Mail, zone: tzinfo, pace: Pace, now: datetime) -> bool:
+    """Whether a mail that was held up by a busy or absent server has to wait for office hours, or another day."""
+    if not pace.is_considerate:
+        return False
+    ends = session.execute(
+        select(Mailing.slot, Cycle.closes_at)
+        .join(Cycle, Cycle.id == Mailing.cycle_id)
+        .where(Mailing.mail_id == mail.id)
+    ).all()
+    moment = pace.may_go_at(
+        now,
+        zone,
+        last_day=outbox.last_days(session, [mail.person_id], but=mail.id).get(mail.person_id),
+        until=min((closes_at for slot, closes_at in ends if Slot(slot).is_invitation), default=None),
+    )
+    if moment > now:
+        mail.due_at, mail.lease_until = moment, None
+        return True
+    mail.slot = mailings.local_day(now, zone).isoformat()
+    return False
+
+
+def _sign_in(session: Session, mail: Mail, person: Person, pace: Pace, now: datetime) -> Letter | None:
     if mail.due_at < now - LINK_LIFE:
         return None
     token, token_hash = mint()
@@ -109,48 +161,83 @@ def _sign_in(session: Session, mail: Mail, person: Person, now: datetime) -> Let
     return Letter(Kind.SIGN_IN, person.address, person.name, _message_id(mail), token=token)
 
 
-def _invitation(session: Session, mail: Mail, person: Person, now: datetime) -> Letter | None:
-    if mail.kind == Kind.REMINDER and mail.attempts > 1:
-        return None
-    cycle = session.get(Cycle, mail.reference)
-    if cycle is None or cycle.phase != Phase.OPEN or cycle.closes_at <= now:
+def _digest(session: Session, mail: Mail, person: Person, pace: Pace, now: datetime) -> Letter | None:
+    """All colleagues about whom this person is still asked, if one of the rounds that come up today is among them."""
+    if session.scalar(select(RefusedAddress.address).where(RefusedAddress.person_id == person.id)) == person.address:
         return None
     rows = session.execute(
-        select(Invitation.id, Invitation.relationship, Person.name, Review.questionnaire)
+        select(
+            Invitation.id,
+            Invitation.relationship,
+            Review.minutes,
+            Cycle.id.label("cycle_id"),
+            Cycle.name.label("cycle"),
+            Cycle.closes_at,
+            Cycle.minimum,
+            Cycle.greeting,
+            Person.name,
+        )
         .join(Review, Review.id == Invitation.review_id)
+        .join(Cycle, Cycle.id == Review.cycle_id)
         .join(Person, Person.id == Review.subject_id)
         .where(
-            Review.cycle_id == cycle.id,
             Invitation.rater_id == person.id,
             Invitation.state == invitations.State.OPEN,
+            Cycle.phase == Phase.OPEN,
+            Cycle.closes_at > now,
         )
-        .order_by(Person.name)
+        .order_by(Cycle.closes_at, Cycle.name, Cycle.id, Person.name)
     ).all()
-    if not rows:
+    today = mailings.local_day(now, time_zone_of(person, pace.home))
+    snoozed = set(
+        session.scalars(
+            select(Snooze.cycle_id).where(
+                Snooze.person_id == person.id, or_(Snooze.until.is_(None), Snooze.until > today)
+            )
+        )
+    )
+    listed = {row.cycle_id for row in rows} - snoozed
+    due = session.execute(select(Mailing.cycle_id, Mailing.slot).where(Mailing.mail_id == mail.id)).all()
+    wanted = [Slot(slot) for cycle_id, slot in due if cycle_id in listed]
+    if not wanted:
         return None
+    is_invitation = any(slot.is_invitation for slot in wanted)
     token, token_hash = mint()
-    session.add_all(InvitationToken(hash=token_hash, invitation_id=invitation_id) for invitation_id, *_ in rows)
+    stop, stop_hash = (None, None) if is_invitation else mint()
+    session.add_all(
+        InvitationToken(hash=token_hash, invitation_id=row.id, stop_hash=stop_hash if row.cycle_id in listed else None)
+        for row in rows
+    )
     return Letter(
-        Kind(mail.kind),
+        Kind.INVITATION if is_invitation else Kind.REMINDER,
         person.address,
         person.name,
         _message_id(mail),
         token=token,
-        cycle=cycle.name,
-        closes_at=cycle.closes_at,
-        k=cycle.minimum,
-        colleagues=tuple(
-            Colleague(
-                name,
-                Relationship(kind),
-                values.load(Questionnaire, questionnaire).for_rater(Relationship(kind)).minutes,
+        stop=stop or "",
+        parts=tuple(
+            CyclePart(
+                cycle_id,
+                theirs[0].cycle,
+                theirs[0].closes_at,
+                theirs[0].minimum,
+                tuple(
+                    Colleague(row.name, Relationship(row.relationship), row.minutes[row.relationship]) for row in theirs
+                ),
+                theirs[0].greeting if is_invitation else "",
             )
-            for _, kind, name, questionnaire in rows
+            for cycle_id, theirs in ((cycle_id, list(group)) for cycle_id, group in groupby(rows, _cycle))
+            if cycle_id in listed
         ),
     )
 
 
-def _report(session: Session, mail: Mail, person: Person, now: datetime) -> Letter | None:
+def _cycle(row: Any) -> uuid.UUID:
+    cycle_id: uuid.UUID = row.cycle_id
+    return cycle_id
+
+
+def _report(session: Session, mail: Mail, person: Person, pace: Pace, now: datetime) -> Letter | None:
     review = session.get(Review, mail.reference)
     if review is None or review.cycle.phase != Phase.RELEASED:
         return None
@@ -158,14 +245,14 @@ def _report(session: Session, mail: Mail, person: Person, now: datetime) -> Lett
     return Letter(kind, person.address, person.name, _message_id(mail), cycle=review.cycle.name, review_id=review.id)
 
 
-def _passphrase(session: Session, mail: Mail, person: Person, now: datetime) -> Letter | None:
+def _passphrase(session: Session, mail: Mail, person: Person, pace: Pace, now: datetime) -> Letter | None:
     cycle, custody = session.get(Cycle, mail.reference), session.get(Custody, mail.reference)
     if cycle is None or cycle.phase != Phase.CLOSED or custody is None or custody.is_unlocked:
         return None
     return Letter(Kind.LOCKED, person.address, person.name, _message_id(mail), cycle=cycle.name, cycle_id=cycle.id)
 
 
-def _objection(session: Session, mail: Mail, person: Person, now: datetime) -> Letter | None:
+def _objection(session: Session, mail: Mail, person: Person, pace: Pace, now: datetime) -> Letter | None:
     review = session.get(Review, mail.reference)
     if review is None or not review.is_objected or review.is_tallied:
         return None
@@ -179,7 +266,7 @@ def _objection(session: Session, mail: Mail, person: Person, now: datetime) -> L
     )
 
 
-def _nomination(session: Session, mail: Mail, person: Person, now: datetime) -> Letter | None:
+def _nomination(session: Session, mail: Mail, person: Person, pace: Pace, now: datetime) -> Letter | None:
     review = session.get(Review, mail.reference)
     if review is None or review.cycle.phase != Phase.NOMINATING or review.choice != Choice.OPEN:
         return None
@@ -195,7 +282,7 @@ def _nomination(session: Session, mail: Mail, person: Person, now: datetime) -> 
     )
 
 
-def _approval(session: Session, mail: Mail, person: Person, now: datetime) -> Letter | None:
+def _approval(session: Session, mail: Mail, person: Person, pace: Pace, now: datetime) -> Letter | None:
     """What waits for a manager: the first proposal, and in the end everything that nobody has approved."""
     cycle = session.get(Cycle, mail.reference)
     if cycle is None or cycle.phase != Phase.NOMINATING or cycle.opens_at is None:
@@ -220,7 +307,7 @@ def _approval(session: Session, mail: Mail, person: Person, now: datetime) -> Le
     )
 
 
-def _not_opened(session: Session, mail: Mail, person: Person, now: datetime) -> Letter | None:
+def _not_opened(session: Session, mail: Mail, person: Person, pace: Pace, now: datetime) -> Letter | None:
     cycle = session.get(Cycle, mail.reference)
     if cycle is None or cycle.phase not in {Phase.DRAFT, Phase.NOMINATING}:
         return None
@@ -232,10 +319,9 @@ def _message_id(mail: Mail) -> str:
     return mail.id.hex
 
 
-_COMPOSERS = {
+_COMPOSERS: dict[str, Callable[[Session, Mail, Person, Pace, datetime], Letter | None]] = {
+    DIGEST: _digest,
     Kind.SIGN_IN: _sign_in,
-    Kind.INVITATION: _invitation,
-    Kind.REMINDER: _invitation,
     Kind.REPORT: _report,
     Kind.NOMINATION: _nomination,
     Kind.APPROVAL: _approval,

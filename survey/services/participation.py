@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 from survey.core import cycles, nominations, participation
 from survey.core.cycles import Phase
 from survey.core.errors import BadInput, NotFound
-from survey.core.letters import Kind
+from survey.core.mailings import CONSIDERATE, Pace
 from survey.core.participation import Participation
 from survey.core.relationships import Relationship
-from survey.store import outbox
+from survey.store import mailings
 from survey.store.cycles import Cycle, Review
 from survey.store.invitations import Invitation, InvitationToken, State
 from survey.store.nominations import Nomination
@@ -76,7 +76,13 @@ def raters(session: Session, review_id: uuid.UUID) -> list[tuple[uuid.UUID, str,
 
 
 def add_rater(
-    session: Session, review_id: uuid.UUID, rater_id: uuid.UUID, relationship: Relationship, *, now: datetime
+    session: Session,
+    review_id: uuid.UUID,
+    rater_id: uuid.UUID,
+    relationship: Relationship,
+    *,
+    pace: Pace = CONSIDERATE,
+    now: datetime,
 ) -> None:
     """Asks one more person about somebody. They get their invitation like everybody else.
 
@@ -95,16 +101,27 @@ def add_rater(
     session.add(Invitation(review_id=review_id, rater_id=rater_id, relationship=relationship))
     invited = dict(review.invited or {})
     review.invited = invited | {relationship: invited.get(relationship, 0) + 1}
-    session.add(
-        outbox.Mail(
-            kind=Kind.INVITATION, person_id=rater_id, reference=review.cycle_id, slot=f"{review_id}", due_at=now
-        )
+    cycle = review.cycle
+    mailings.join(
+        session,
+        cycle.id,
+        rater_id,
+        closes_at=cycle.closes_at,
+        pace=pace,
+        reminders=cycle.reminders,
+        now=now,
     )
     session.flush()
 
 
 def replace_rater(
-    session: Session, review_id: uuid.UUID, rater_id: uuid.UUID, by_id: uuid.UUID, *, now: datetime
+    session: Session,
+    review_id: uuid.UUID,
+    rater_id: uuid.UUID,
+    by_id: uuid.UUID,
+    *,
+    pace: Pace = CONSIDERATE,
+    now: datetime,
 ) -> None:
     """Asks one person in place of another, as the same relationship.
 
@@ -118,7 +135,7 @@ def replace_rater(
     relationship = Relationship(chosen.relationship)
     session.delete(chosen)
     session.flush()
-    add_rater(session, review_id, by_id, relationship, now=now)
+    add_rater(session, review_id, by_id, relationship, pace=pace, now=now)
     invited = dict(review.invited or {})
     review.invited = invited | {relationship: invited[relationship] - 1}
     replaced = select(Invitation.id).where(Invitation.review_id == review_id, Invitation.rater_id == rater_id)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from survey.core import responses, statements, values
 from survey.core.cycles import Phase
-from survey.core.errors import BadInput, LinkClosed
+from survey.core.errors import CLOSED, BadInput, LinkClosed
 from survey.core.questionnaires import Questionnaire
 from survey.core.relationships import Relationship
 from survey.core.responses import Answers, Response
@@ -23,11 +23,6 @@ from survey.store.cycles import Cycle, Review
 from survey.store.envelopes import Draft, Envelope
 from survey.store.invitations import Invitation, InvitationToken, State, fingerprint
 from survey.store.people import Person
-
-CLOSED = (
-    "This link does not open anything, or not any more. If you have answered, thank you: we have your answers. If "
-    "not, look for the newest mail from us, or ask whoever started the round."
-)
 
 
 @dataclass(frozen=True)
@@ -41,6 +36,7 @@ class Waiting:
     closes_at: datetime
     k: int
     minutes: int
+    cycle_id: uuid.UUID
 
 
 @dataclass(frozen=True)
@@ -62,8 +58,12 @@ class Asked:
 
 
 def waiting(session: Session, token: str, *, reader_id: uuid.UUID | None = None) -> Sequence[Waiting]:
-    """The colleagues about whom this link still asks, by name. Raises `LinkClosed` when there are none."""
-    rows = session.execute(_opened_by(token, reader_id).order_by(Person.name)).all()
+    """The colleagues about whom this link still asks: the round that ends first first, there by name.
+
+    Raises `LinkClosed` when there are none.
+    """
+    asked = _opened_by(token, reader_id).order_by(Cycle.closes_at, Cycle.name, Cycle.id, Person.name)
+    rows = session.execute(asked).all()
     if not rows:
         raise LinkClosed(CLOSED)
     return [
@@ -74,7 +74,8 @@ def waiting(session: Session, token: str, *, reader_id: uuid.UUID | None = None)
             row.cycle,
             row.closes_at,
             row.minimum,
-            _asked_of(session, row).minutes,
+            row.minutes[row.relationship],
+            row.cycle_id,
         )
         for row in rows
     ]
@@ -212,6 +213,7 @@ def _opened_by(token: str, reader_id: uuid.UUID | None):  # type: ignore[no-unty
             Invitation.relationship,
             Review.id.label("review_id"),
             Review.invited,
+            Review.minutes,
             Person.name.label("subject"),
             Cycle.id.label("cycle_id"),
             Cycle.name.label("cycle"),

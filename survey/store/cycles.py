@@ -62,6 +62,7 @@ class Review(Base):
     `is_objected` says that the auditor objected to its report, so that it waits for people operations. A review that
     is tallied and has no report is one about which nothing was published.
     `managers` are those above the subject, by id from the top down, frozen at launch: the fixed tree of team views.
+    `minutes` has how long the questionnaire takes by relationship, so that a mail need not read it.
     """
 
     __tablename__ = "review"
@@ -72,6 +73,7 @@ class Review(Base):
     subject_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("person.id"), index=True)
     questionnaire: Mapped[dict[str, Any] | None]
     invited: Mapped[dict[str, Any] | None]
+    minutes: Mapped[dict[str, Any] | None]
     is_tallied: Mapped[bool] = mapped_column(default=False)
     choice: Mapped[str] = mapped_column(default=Choice.OPEN, server_default="open")
     is_objected: Mapped[bool] = mapped_column(default=False, server_default=false())

@@ -45,14 +45,20 @@ class Invitation(Base):
 class InvitationToken(Base):
     """The hash of a link that was mailed, and an invitation that it opens. Gone once that one is done.
 
-    One mail names all colleagues who wait, so one link may open several invitations.
+    One mail names all colleagues who wait, so one link may open several invitations. A reminder holds a second
+    secret, which can do nothing but stop the reminders: `stop_hash`.
     """
 
     __tablename__ = "invitation_token"
-    __table_args__ = (Index("ix_invitation_token_invitation_id", "invitation_id"), UNORDERED)
+    __table_args__ = (
+        Index("ix_invitation_token_invitation_id", "invitation_id"),
+        Index("ix_invitation_token_stop_hash", "stop_hash"),
+        UNORDERED,
+    )
 
     hash: Mapped[bytes] = mapped_column(primary_key=True)
     invitation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("invitation.id", ondelete="CASCADE"), primary_key=True)
+    stop_hash: Mapped[bytes | None]
 
 
 def mint() -> tuple[str, bytes]:

@@ -18,6 +18,7 @@ from survey.store import (
     envelopes,
     imports,
     invitations,
+    mailings,
     nominations,
     outbox,
     people,
@@ -53,6 +54,9 @@ TABLES = {
         audit.AuditEntry,
         imports.PeopleImport,
         custody.Custody,
+        mailings.Mailing,
+        mailings.Snooze,
+        mailings.RefusedAddress,
     )
 }
 """Every table by its name."""

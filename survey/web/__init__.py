@@ -16,6 +16,7 @@ from survey.web import (
     drafts,
     errors,
     imports,
+    mailings,
     nominations,
     objections,
     operations,
@@ -47,6 +48,7 @@ def register(app: Flask, csrf: CSRFProtect, *, redis_url: str) -> None:
         operations,
         comments,
         audit,
+        mailings,
     ):
         app.register_blueprint(module.pages)
     for module in (custody, objections):
@@ -54,5 +56,7 @@ def register(app: Flask, csrf: CSRFProtect, *, redis_url: str) -> None:
     # A rater whose browser lost its session must get the form back with every answer kept, so this one page
     # looks at the token itself, as a part of its form.
     csrf.exempt(responses.answer)
+    # A mail program presses this button; it knows no page of ours.
+    csrf.exempt(mailings.stop)
     errors.register(app)
     accounts.limit(app, redis_url)

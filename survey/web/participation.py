@@ -79,8 +79,10 @@ def ask(cycle_id: uuid.UUID, review_id: uuid.UUID) -> ResponseReturnValue:
 
 
 def _ask(session: Session, review_id: uuid.UUID, form: AskForm) -> None:
-    rater = uuid.UUID(form.rater.data)
+    rater, pace, now = uuid.UUID(form.rater.data), context.installation().pace, context.now()
     if form.instead_of.data:
-        participation.replace_rater(session, review_id, uuid.UUID(form.instead_of.data), rater, now=context.now())
+        replaced = uuid.UUID(form.instead_of.data)
+        participation.replace_rater(session, review_id, replaced, rater, pace=pace, now=now)
     else:
-        participation.add_rater(session, review_id, rater, Relationship(form.relationship.data), now=context.now())
+        relationship = Relationship(form.relationship.data)
+        participation.add_rater(session, review_id, rater, relationship, pace=pace, now=now)

@@ -7,7 +7,9 @@ import binascii
 import secrets
 import uuid
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import groupby
 
 from flask import Blueprint, Response, flash, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -18,11 +20,13 @@ from wtforms.validators import DataRequired
 from survey import context
 from survey.context import public
 from survey.core import codes, statements
-from survey.core.errors import BadInput, Incomplete, LinkClosed
+from survey.core import cycles as rules
+from survey.core.errors import CLOSED, BadInput, Incomplete, LinkClosed
 from survey.core.relationships import Relationship
 from survey.core.responses import Answers
-from survey.services import responses
-from survey.services.responses import CLOSED, Asked, Waiting
+from survey.services import mailings, responses
+from survey.services.mailings import Reminding
+from survey.services.responses import Asked, Waiting
 from survey.web.questionnaires import AnswerForm, answers_in, as_fields, form_for, show
 
 pages = Blueprint("responses", __name__)
@@ -42,16 +46,31 @@ class CodeForm(FlaskForm):
     code = StringField("The code from the other device", [DataRequired("Please enter the code.")])
 
 
+@dataclass(frozen=True)
+class Round:
+    """A round in the rater's list: who waits, until when, and what was said about its reminders."""
+
+    id: uuid.UUID
+    name: str
+    last_day: date
+    days_left: int
+    waiting: tuple[Waiting, ...]
+    reminding: Reminding
+
+    @property
+    def minutes(self) -> int:
+        """Estimated minutes for everybody who waits."""
+        return sum(colleague.minutes for colleague in self.waiting)
+
+
 @pages.get("/r/<token>")
 @public
 def start(token: str) -> ResponseReturnValue:
     """What the link is about, and a button. Following the link, by whomever, changes nothing."""
-    reader_id = _reader()
-    with context.reading() as session:
-        waiting = responses.waiting(session, token, reader_id=reader_id)
-    k = min(colleague.k for colleague in waiting)
+    rounds = _rounds(token)
+    k = min(colleague.k for part in rounds for colleague in part.waiting)
     return render_template(
-        "responses/start.html", waiting=waiting, promise=statements.promise(k), form=FlaskForm(), token=token
+        "responses/start.html", rounds=rounds, promise=statements.promise(k), form=FlaskForm(), token=token
     )
 
 
@@ -70,11 +89,24 @@ def enter(token: str) -> ResponseReturnValue:
 @pages.get("/feedback")
 @public
 def index() -> ResponseReturnValue:
-    """The colleagues who still wait for an answer."""
-    reader_id = _reader()
-    with context.reading() as session:
-        waiting = responses.waiting(session, _token(), reader_id=reader_id)
-    return render_template("responses/index.html", waiting=waiting)
+    """The colleagues who still wait for an answer, round by round."""
+    return render_template("responses/index.html", rounds=_rounds(_token()), form=FlaskForm())
+
+
+@pages.post("/feedback/later")
+@public
+def later() -> ResponseReturnValue:
+    """No mail about a round before a day that the rater chose, from the list."""
+    _put_off(_token())
+    return redirect(url_for("responses.index"), 303)
+
+
+@pages.post("/r/<token>/later")
+@public
+def later_from_mail(token: str) -> ResponseReturnValue:
+    """The same, from the page that the mailed link opens."""
+    _put_off(token)
+    return redirect(url_for("responses.start", token=token), 303)
 
 
 @pages.route("/feedback/<uuid:invitation_id>", methods=["GET", "POST"])
@@ -156,13 +188,46 @@ def thanks() -> ResponseReturnValue:
     reader_id = _reader()
     try:
         with context.reading() as session:
-            is_more = bool(responses.waiting(session, _token(), reader_id=reader_id))
+            waiting = responses.waiting(session, _token(), reader_id=reader_id)
     except LinkClosed:
-        is_more = False
-    response = make_response(render_template("responses/thanks.html", is_more=is_more))
-    if not is_more:
+        waiting = ()
+    response = make_response(render_template("responses/thanks.html", waiting=waiting))
+    if not waiting:
         _set_cookie(response, _TOKEN, "", max_age=timedelta(0))
     return response
+
+
+def _rounds(token: str) -> list[Round]:
+    """What this link still asks, by round. Raises `LinkClosed` when that is nothing."""
+    now, pace, reader_id = context.now(), context.installation().pace, _reader()
+    with context.reading() as session:
+        waiting = responses.waiting(session, token, reader_id=reader_id)
+        reminding = mailings.reminding(session, token, pace=pace, now=now)
+    found = []
+    for cycle_id, group in groupby(waiting, lambda colleague: colleague.cycle_id):
+        theirs = tuple(group)
+        last_day = rules.last_day(theirs[0].closes_at)
+        days_left = max(0, (last_day - now.date()).days)
+        found.append(Round(cycle_id, theirs[0].cycle, last_day, days_left, theirs, reminding[cycle_id]))
+    return found
+
+
+def _put_off(token: str) -> None:
+    """Does what one of the buttons beside a round says about its reminders. Raises `LinkClosed`, `BadInput`."""
+    wish = request.form.get("when", "")
+    try:
+        cycle_id = uuid.UUID(request.form.get("round", ""))
+        day = None if wish in {"never", "planned"} else date.fromisoformat(request.form.get("day", ""))
+    except ValueError:
+        raise BadInput("Please choose a day on which we may remind you.") from None
+    reader_id = _reader()
+    with context.transaction() as session:
+        # To whoever may not open the link it does not do this either.
+        responses.waiting(session, token, reader_id=reader_id)
+        if wish == "planned":
+            mailings.wake(session, token, cycle_id)
+        else:
+            mailings.snooze(session, token, cycle_id, day, pace=context.installation().pace, now=context.now())
 
 
 def _submit(asked: Asked, form: AnswerForm, answers: Answers) -> ResponseReturnValue:

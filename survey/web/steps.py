@@ -58,8 +58,8 @@ def open_(cycle_id: uuid.UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         with context.transaction() as session:
             context.runnable(session, cycle_id)
-            keyring, actor_id = context.installation().keyring, context.signed_in().id
-            cycles.open_(session, cycle_id, keyring, actor_id=actor_id, now=context.now())
+            parts, actor_id = context.installation(), context.signed_in().id
+            cycles.open_(session, cycle_id, parts.keyring, pace=parts.pace, actor_id=actor_id, now=context.now())
         context.wake("tasks.outbox.sweep")
         flash("The round is open. The invitations are on their way.", "done")
         return _back(cycle_id)
@@ -129,8 +129,14 @@ def move_end(cycle_id: uuid.UUID) -> ResponseReturnValue:
         try:
             with context.transaction() as session:
                 context.runnable(session, cycle_id)
-                closes_at = rules.end_of(form.closes_on.data)
-                cycles.move_end(session, cycle_id, closes_at, actor_id=context.signed_in().id, now=context.now())
+                cycles.move_end(
+                    session,
+                    cycle_id,
+                    rules.end_of(form.closes_on.data),
+                    pace=context.installation().pace,
+                    actor_id=context.signed_in().id,
+                    now=context.now(),
+                )
         except BadInput as error:
             form.closes_on.errors = [str(error)]
         else:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import uuid
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime
 
 import pytest
+from icalendar import Calendar
 
-from survey.core.letters import Colleague, Kind, Letter
+from survey.core.letters import Colleague, CyclePart, Kind, Letter
 from survey.core.relationships import Relationship
 from survey.delivery import mail
 from survey.delivery.mail import Sender
@@ -22,17 +24,26 @@ COLLEAGUES = (
 )
 
 
-def letter(kind, colleagues=COLLEAGUES):
+SPRING = CyclePart(uuid.UUID(int=3), "Spring round", datetime(2026, 3, 17, tzinfo=UTC), 4, COLLEAGUES)
+LEADS = CyclePart(
+    uuid.UUID(int=4),
+    "Leads & staff",
+    datetime(2026, 3, 21, tzinfo=UTC),
+    5,
+    (Colleague("Grace Kim", Relationship.DIRECT_REPORT, 1),),
+)
+
+
+def letter(kind, parts=(SPRING,)):
     return Letter(
         kind,
         "ewa@company.test",
         "Ewa Nowak",
         "0123456789abcdef",
         token="the-token",
+        stop="the-stop",
         cycle="Spring round",
-        closes_at=datetime(2026, 3, 17, tzinfo=UTC),
-        k=4,
-        colleagues=colleagues,
+        parts=parts,
         review_id=uuid.UUID(int=7),
         cycle_id=uuid.UUID(int=8),
         subjects=("Sam Rivera", "Ana <b>Petrov</b>"),
@@ -70,6 +81,34 @@ def test_both_parts_hold_the_same_link_and_no_line_is_too_long(compose, kind):
     assert link in message.get_body(("plain",)).get_content()
     assert link in message.get_body(("html",)).get_content()
     assert max(len(line) for line in bytes(message).splitlines()) < 998
+
+
+def test_a_mail_about_several_rounds_names_each_with_its_last_day(compose, snapshot):
+    message = compose(letter(Kind.REMINDER, (SPRING, LEADS)))
+    assert message["Subject"] == "Still open: Spring round and Leads & staff"
+    assert message.get_body(("plain",)).get_content() == snapshot
+    assert compose(letter(Kind.INVITATION, (SPRING,) * 3))["Subject"] == "Your view is asked for: 3 rounds"
+
+
+def test_an_invitation_brings_the_last_day_as_a_calendar_that_names_nobody(compose, snapshot):
+    (calendar,) = compose(letter(Kind.INVITATION, (SPRING, LEADS))).iter_attachments()
+    assert (calendar.get_content_type(), calendar.get_filename()) == ("text/calendar", "last-day.ics")
+    text = calendar.get_content()
+    assert text == snapshot
+    read = Calendar.from_ical(text)
+    assert [event["dtstart"].dt for event in read.walk("VEVENT")] == [date(2026, 3, 16), date(2026, 3, 20)]
+    for word in ("Sam", "Ana", "Ben", "Grace", "Ewa", "the-token", "http"):
+        assert word not in text
+
+
+def test_a_reminder_has_one_button_that_stops_reminders_whole_on_its_line(compose):
+    sent = bytes(compose(letter(Kind.REMINDER))).decode()
+    assert f"\nList-Unsubscribe: <{SENDER.base_url}/stop/the-stop>\n" in sent
+    assert "\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\n" in sent
+    long = bytes(compose(replace(letter(Kind.REMINDER), stop="s" * 43))).decode()
+    assert f"\nList-Unsubscribe: <{SENDER.base_url}/stop/{'s' * 43}>\n" in long
+    assert not list(compose(letter(Kind.REMINDER)).iter_attachments())
+    assert "List-Unsubscribe" not in compose(letter(Kind.INVITATION))
 
 
 def test_a_name_that_looks_like_a_header_stays_a_name(compose):

@@ -16,7 +16,7 @@ from survey.services import cycles, drafts, nominations, tally
 from survey.store.cycles import Cycle, Review
 from survey.store.envelopes import Draft, Envelope
 from survey.store.invitations import Invitation, InvitationToken
-from survey.store.outbox import Mail
+from survey.store.mailings import Mailing
 from survey.store.reports import Cell, Comment, Report
 
 
@@ -35,8 +35,8 @@ def test_opening_freezes_questionnaire_and_invited_and_invites_each_rater_once(c
         assert review.questionnaire["parts"][0]["competency"] == "Product Stability"
         assert review.invited == {"self": 1, "manager": 1, "peer": 6, "direct_report": 2}
         assert session.scalar(select(func.count()).select_from(Invitation)) == 10
-        mails = session.execute(select(Mail.kind, func.count()).group_by(Mail.kind)).all()
-    assert dict(mails) == {"invitation": 10, "reminder": 30}
+        planned = session.execute(select(Mailing.slot, func.count()).group_by(Mailing.slot)).all()
+    assert dict(planned) == {"opening": 10, "half-time": 10, "three-days": 10, "one-day": 10}
 
 
 def test_opening_twice_is_refused_and_changes_nothing(company):
@@ -84,7 +84,7 @@ def test_closing_makes_open_invitations_void_and_forgets_links_and_waiting_mail(
         states = dict(session.execute(select(Invitation.state, func.count()).group_by(Invitation.state)).all())
         assert states == {"done": 1, "void": 9}
         assert session.scalar(select(func.count()).select_from(InvitationToken)) == 0
-        assert session.scalar(select(func.count()).select_from(Mail).where(Mail.state == "waiting")) == 0
+        assert session.scalar(select(func.count()).select_from(Mailing)) == 0
     with pytest.raises(LinkClosed):
         company.answer(tokens["ben"])
 
@@ -104,9 +104,10 @@ def test_a_round_closes_by_itself_after_its_last_day_and_not_before(company, clo
 def test_moving_the_end_moves_the_reminders_that_have_not_gone_out(company, clock):
     cycle_id, _ = company.open(days=14)
     with context.transaction() as session:
-        cycles.move_end(session, cycle_id, clock() + timedelta(days=28), actor_id=None, now=clock())
+        pace = context.installation().pace
+        cycles.move_end(session, cycle_id, clock() + timedelta(days=28), pace=pace, actor_id=None, now=clock())
     with context.reading() as session:
-        due = set(session.scalars(select(Mail.due_at).where(Mail.kind == "reminder")))
+        due = set(session.scalars(select(Mailing.due_at).where(Mailing.slot != "opening")))
     assert due == {clock() + timedelta(days=days) for days in (14, 25, 27)}
 
 

@@ -1,13 +1,16 @@
-"""Mail that is due goes out over real SMTP: invitations once, reminders only to those who have not finished."""
+"""Mail that is due goes out over real SMTP: one digest a day, reminders only to those who have not finished."""
 
 from __future__ import annotations
 
 import re
 
-from sqlalchemy import select
+import pytest
+from sqlalchemy import func, select, update
 
 from survey import context
-from survey.services import cycles, drafts, nominations
+from survey.services import cycles, drafts, mailings, nominations
+from survey.services import outbox as service
+from survey.store.mailings import Mailing, RefusedAddress
 from survey.store.outbox import Mail
 from survey.store.people import Person
 from tasks import outbox
@@ -62,12 +65,103 @@ def test_reminders_reach_only_those_who_have_not_finished_and_stop(company, mail
     (reminder,) = mailbox.to("chloe@company.test")
     assert company.app.test_client().get(_link(reminder)).status_code == 200
     assert company.app.test_client().get(links["chloe"]).status_code == 200, "older links stay valid"
-    clock.move(days=6, hours=12)
-    outbox.sweep()
+    for _ in range(8):
+        clock.move(days=1)
+        outbox.sweep()
     assert len(mailbox.to("chloe@company.test")) == 3
+    assert not mailbox.to("ana@company.test")
+
+
+def test_a_second_round_on_the_same_day_is_announced_on_the_next_working_day_in_one_mail(company, mailbox, clock):
+    clock.move(days=4)  # a Friday
+    company.open()
+    outbox.sweep()
+    clock.move(hours=1)
+    company.open(subject="ben", raters={"ana": "peer", "chloe": "peer", "sam": "peer", "marta": "manager"})
+    assert outbox.sweep() == 0
     clock.move(days=1)
+    assert outbox.sweep() == 0, "a Saturday"
+    clock.move(days=2, hours=-2)
+    assert outbox.sweep() == 0, "Monday, 8 o'clock"
+    clock.move(hours=1)
+    assert outbox.sweep() == 4
+    first, second = mailbox.to("ana@company.test")
+    assert "Sam Rivera" in _text(first)
+    assert {"Sam Rivera", "Ben"} <= set(re.findall(r"  - (.*?), as a peer", _text(second)))
+    assert second["Subject"].startswith("Your view is asked for")
+
+
+def test_a_second_round_joins_a_mail_that_has_not_gone_out(company, mailbox, clock):
+    clock.move(hours=-3)  # before office hours
+    company.open()
+    assert outbox.sweep() == 0
+    company.open(subject="ben", raters={"ana": "peer", "chloe": "peer", "sam": "peer", "marta": "manager"})
+    clock.move(hours=3)
+    assert outbox.sweep() == 10
+    (mail,) = mailbox.to("ana@company.test")
+    assert "Sam Rivera" in _text(mail)
+    assert "Ben" in _text(mail)
+
+
+def test_two_reminders_of_one_day_are_one_mail(company, mailbox, clock):
+    company.open()
     outbox.sweep()
-    assert len(mailbox.to("chloe@company.test")) == 3
+    clock.move(days=1)
+    company.open(subject="ben", raters={"ana": "peer", "chloe": "peer", "sam": "peer", "marta": "manager"}, days=12)
+    outbox.sweep()
+    mailbox.messages.clear()
+    clock.move(days=6)  # half time of both
+    assert outbox.sweep() == 10
+    clock.move(hours=3)
+    assert outbox.sweep() == 0
+    (mail,) = mailbox.to("ana@company.test")
+    assert mail["Subject"] == "Still open: Spring round and Spring round"
+
+
+def test_a_mail_that_went_out_and_one_that_was_not_wanted_leave_the_same_row_and_soon_none(company, mailbox, clock):
+    company.open(days=14)
+    outbox.sweep()
+    company.answer(_link(mailbox.to("ana@company.test")[0]).removeprefix("/r/"))
+    clock.move(days=7)
+    mailbox.messages.clear()
+    outbox.sweep()
+    assert mailbox.to("ben@company.test")
+    assert not mailbox.to("ana@company.test")
+    columns = select(Mail.kind, Mail.slot, Mail.due_at, Mail.attempts, Mail.lease_until, Mail.state)
+    plan = select(Mailing.slot, Mailing.due_at, Mailing.mail_id).order_by(Mailing.due_at)
+    with context.reading() as session:
+        of_ana, of_ben = (
+            (
+                session.execute(columns.where(Mail.person_id == company.ids[name])).all(),
+                session.execute(plan.where(Mailing.person_id == company.ids[name])).all(),
+            )
+            for name in ("ana", "ben")
+        )
+    assert of_ana == of_ben
+    clock.move(days=2, hours=1)
+    outbox.sweep()
+    with context.reading() as session:
+        assert session.scalar(select(func.count()).select_from(Mail)) == 0
+
+
+def test_a_reminder_that_a_worker_died_over_is_not_sent_again_but_an_invitation_is(company, mailbox, clock):
+    company.open()
+    assert len(_leased_and_composed(company)) == 10
+    clock.move(minutes=3)
+    assert outbox.sweep() == 10
+    clock.move(days=7)
+    assert len(_leased_and_composed(company)) == 10
+    clock.move(minutes=3)
+    assert outbox.sweep() == 0
+
+
+def test_what_ends_every_worker_is_given_up_after_six_attempts(company, mailbox, clock):
+    company.open()
+    for _ in range(service.ATTEMPTS):
+        assert len(_leased_and_composed(company)) == 10
+        clock.move(minutes=3)
+    assert outbox.sweep() == 0
+    assert set(_states().values()) == {"failed"}
 
 
 def test_a_server_that_is_busy_gets_the_mail_later_and_one_that_refuses_not_again(company, mailbox, clock):
@@ -81,7 +175,59 @@ def test_a_server_that_is_busy_gets_the_mail_later_and_one_that_refuses_not_agai
     clock.move(minutes=5)
     assert outbox.sweep() == 1
     assert len(mailbox.to("ana@company.test")) == 1
-    assert not mailbox.to("ben@company.test")
+    clock.move(days=7)
+    outbox.sweep()
+    assert not mailbox.to("ben@company.test"), "no reminder to an address that refuses our mail"
+
+
+def test_an_address_that_was_corrected_is_mailed_again_when_the_launcher_says_so(company, mailbox, clock):
+    cycle_id, _ = company.open()
+    mailbox.answers["ben@company.test"] = "550 nobody here"
+    outbox.sweep()
+    with context.transaction() as session:
+        session.execute(update(Person).where(Person.id == company.ids["ben"]).values(address="benjamin@company.test"))
+    client = company.sign_in("marta")
+    page = client.get(f"/rounds/{cycle_id}")
+    assert "there is another address by now" in page.text
+    assert client.post(f"/rounds/{cycle_id}/mail", data={"csrf_token": csrf(page.text)}).status_code == 303
+    assert "Not delivered" not in client.get(f"/rounds/{cycle_id}").text
+    clock.move(days=1)
+    outbox.sweep()
+    (mail,) = mailbox.to("benjamin@company.test")
+    assert mail["Subject"].startswith("Your view is asked for")
+
+
+def test_a_mail_that_arrives_clears_what_was_known_of_the_address(company, mailbox):
+    with context.transaction() as session:
+        session.add(RefusedAddress(person_id=company.ids["sam"], address="sam@company.test"))
+    company.run()
+    outbox.sweep()
+    assert mailbox.to("sam@company.test")
+    with context.reading() as session:
+        assert session.scalar(select(func.count()).select_from(RefusedAddress)) == 0
+
+
+def test_a_retry_waits_for_office_hours(company, mailbox, clock):
+    clock.move(hours=7, minutes=59)  # 16:59
+    company.open()
+    mailbox.answers["ana@company.test"] = "451 later"
+    outbox.sweep()
+    mailbox.answers.clear()
+    clock.move(minutes=5)
+    assert outbox.sweep() == 0
+    clock.move(hours=16)
+    assert outbox.sweep() == 1
+    assert len(mailbox.to("ana@company.test")) == 1
+
+
+def test_somebody_who_waits_to_sign_in_comes_before_all_invitations(company, mailbox):
+    company.open()
+    page = company.app.test_client().get("/sign-in")
+    client = company.app.test_client()
+    page = client.get("/sign-in")
+    client.post("/sign-in", data={"csrf_token": csrf(page.text), "address": "noor@company.test"})
+    outbox.sweep()
+    assert mailbox.messages[0]["To"].addresses[0].addr_spec == "noor@company.test"
 
 
 def test_a_server_that_is_away_costs_no_mail(company, mailbox, clock, monkeypatch):
@@ -92,6 +238,8 @@ def test_a_server_that_is_away_costs_no_mail(company, mailbox, clock, monkeypatc
     monkeypatch.undo()
     clock.move(minutes=10)
     assert outbox.sweep() == 10
+    with context.reading() as session:
+        assert session.scalar(select(func.count()).select_from(RefusedAddress)) == 0
 
 
 def test_a_mail_keeps_its_message_id_over_all_attempts(company, mailbox, clock):
@@ -99,7 +247,7 @@ def test_a_mail_keeps_its_message_id_over_all_attempts(company, mailbox, clock):
     mailbox.answers["ana@company.test"] = "451 later"
     outbox.sweep()
     with context.reading() as session:
-        mail = session.scalar(select(Mail).where(Mail.person_id == company.ids["ana"], Mail.kind == "invitation"))
+        mail = session.scalar(select(Mail).where(Mail.person_id == company.ids["ana"], Mail.kind == "digest"))
     mailbox.answers.clear()
     clock.move(minutes=5)
     outbox.sweep()
@@ -136,8 +284,28 @@ def _decline(company, link):
     )
 
 
+def _text(mail):
+    return mail.get_body(("plain",)).get_content()
+
+
+def _leased_and_composed(company):
+    """What a worker does up to the moment at which it hands a mail to the server."""
+    pace, now = context.installation().pace, context.now()
+    with context.transaction() as session:
+        mailings.gather(session, pace=pace, now=now)
+        leased = service.lease(session, now=now)
+    letters = []
+    for mail_id in leased:
+        with context.transaction() as session:
+            letters.append(service.compose(session, mail_id, pace=pace, now=now))
+    return [letter for letter in letters if letter is not None]
+
+
 def _states():
     with context.reading() as session:
-        return dict(
-            session.execute(select(Person.address, Mail.state).join(Mail).where(Mail.kind == "invitation")).all()
-        )
+        return dict(session.execute(select(Person.address, Mail.state).join(Mail).where(Mail.kind == "digest")).all())
+
+
+@pytest.fixture
+def environ(environ):
+    return environ | {"SURVEY_MAIL_PACE": "office_hours"}

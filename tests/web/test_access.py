@@ -25,6 +25,9 @@ PUBLIC = {
     "responses.decline",
     "responses.thanks",
     "responses.resume",
+    "responses.later",
+    "responses.later_from_mail",
+    "mailings.stop",
 }
 
 

@@ -13,7 +13,7 @@ from survey import context
 from survey.core.access import Role
 from survey.core.audit import Event
 from survey.core.relationships import Relationship
-from survey.services import audit, cycles, nominations, responses
+from survey.services import audit, cycles, drafts, nominations, responses
 from survey.store.people import Person
 from survey.store.reports import Comment, Withheld
 from tests.company import PEERS, csrf
@@ -249,7 +249,7 @@ def test_many_reviews_are_looked_through_page_by_page(company, monkeypatch):
     monkeypatch.setattr("survey.services.comments.AT_ONCE", 1)
     cycle_id, _ = company.draft()
     with context.transaction() as session:
-        other = cycles.add_review(session, cycle_id, company.ids["ben"], [company.page_id])
+        other = drafts.add_review(session, cycle_id, company.ids["ben"], [company.page_id])
         nominations.choose(session, other.id, nominations.suggest(session, other.subject))
         cycles.open_(session, cycle_id, context.installation().keyring, actor_id=None, now=context.now())
     for token in company.tokens().values():

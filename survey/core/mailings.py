@@ -1,0 +1,166 @@
+"""When mail about waiting reviews may go to a person: once a working day, in their office hours, before the end.
+
+Nothing in here knows whether somebody has answered: what is planned is the same for all who were asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from enum import StrEnum
+
+from survey.core import cycles
+
+FIRST_HOUR = time(9)
+LAST_HOUR = time(17)
+WEEKEND = 5
+"""The first day of the weekend, counted from Monday as 0."""
+
+MARGIN = timedelta(hours=4)
+"""A reminder that comes later than this before the end reaches nobody in time."""
+
+CHOICES = 15
+"""How many days a rater may choose from to be reminded on."""
+
+
+class Slot(StrEnum):
+    """Why a person is to be told of a round; each once."""
+
+    OPENING = "opening"
+    HALF_TIME = "half-time"
+    THREE_DAYS = "three-days"
+    ONE_DAY = "one-day"
+    ASKED_FOR = "asked-for"  # on the day that the rater chose
+    AGAIN = "again"  # after their address refused our mail
+
+    @property
+    def is_invitation(self) -> bool:
+        """Whether it must reach the person in any case, rather twice than never."""
+        return self in {Slot.OPENING, Slot.AGAIN}
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A mailing of one round to one person, not before `due_at` (UTC)."""
+
+    slot: Slot
+    due_at: datetime
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How an installation mails: the time zone of people who have none of their own, and whether mail is held back.
+
+    A demo holds nothing back, neither for office hours nor for the one mail a day.
+    """
+
+    home: tzinfo = UTC
+    is_considerate: bool = True
+
+    def may_go_at(
+        self, now: datetime, zone: tzinfo, *, last_day: date | None, until: datetime | None = None
+    ) -> datetime:
+        """The earliest moment from `now` on (UTC) at which mail may go to a person.
+
+        `last_day` is the local day of the last mail to them, `until` the end of a round that has not been announced:
+        a mail that would come after it goes out of hours instead, still on a day of its own.
+        """
+        if not self.is_considerate:
+            return now
+        moment = next_office_moment(now, zone, after=last_day)
+        if until is None or moment < until:
+            return moment
+        return now if last_day is None or local_day(now, zone) > last_day else start_of(last_day, zone, days=1)
+
+    def plan(self, opens_at: datetime, closes_at: datetime, zone: tzinfo) -> tuple[Planned, ...]:
+        """What a round that opens and closes then means to send to somebody in this zone: at most four mailings.
+
+        Each is on a working day of its own, in office hours. What would come too late, or on the day of the next
+        one, because a weekend lies there, is moved to the morning of the working day before.
+        """
+        reminders = cycles.reminders(opens_at, closes_at)
+        if not self.is_considerate:
+            return (
+                Planned(Slot.OPENING, opens_at),
+                *(Planned(Slot(reminder.slot), reminder.due_at) for reminder in reminders),
+            )
+        opening = Planned(Slot.OPENING, self.may_go_at(opens_at, zone, last_day=None, until=closes_at))
+        kept: list[Planned] = []
+        latest = closes_at - MARGIN
+        for reminder in reversed(reminders):
+            moment = next_office_moment(reminder.due_at, zone)
+            if moment > latest:
+                moment = _morning_before(min(reminder.due_at, latest), zone)
+            if local_day(opening.due_at, zone) < local_day(moment, zone) and moment <= latest:
+                kept.insert(0, Planned(Slot(reminder.slot), moment))
+                latest = start_of(local_day(moment, zone), zone) - timedelta(seconds=1)
+        return (opening, *kept)
+
+
+CONSIDERATE = Pace()
+"""What holds where nothing else is said: office hours in UTC, one mail a day."""
+
+
+def next_office_moment(moment: datetime, zone: tzinfo, *, after: date | None = None) -> datetime:
+    """The earliest moment from this one on (UTC) that lies in office hours, on a local day later than `after`."""
+    day = local_day(moment, zone)
+    if after is not None and day <= after:
+        day = after + timedelta(days=1)
+    while not (is_working_day(day) and moment < _at(day, LAST_HOUR, zone)):
+        day += timedelta(days=1)
+    return max(moment.astimezone(UTC), _at(day, FIRST_HOUR, zone))
+
+
+def is_office_hour(moment: datetime, zone: tzinfo) -> bool:
+    """Whether people in this zone are at work: from Monday to Friday, 9 to 17 o'clock."""
+    return next_office_moment(moment, zone) == moment
+
+
+def is_working_day(day: date) -> bool:
+    """Whether people work on this day. Holidays differ from place to place, and are not known here."""
+    return day.weekday() < WEEKEND
+
+
+def local_day(moment: datetime, zone: tzinfo) -> date:
+    """The day that it is in this zone."""
+    return moment.astimezone(zone).date()
+
+
+def start_of(day: date, zone: tzinfo, *, days: int = 0) -> datetime:
+    """The moment (UTC) at which a day begins in this zone, or one so many days later."""
+    return _at(day + timedelta(days=days), time.min, zone)
+
+
+def morning_of(day: date, zone: tzinfo) -> datetime:
+    """The first office hour of a day in this zone, in UTC."""
+    return _at(day, FIRST_HOUR, zone)
+
+
+def days_to_choose(now: datetime, closes_at: datetime, zone: tzinfo) -> tuple[date, ...]:
+    """The days on which a rater may ask to be reminded: working days from tomorrow on, in time before the end."""
+    today, last = local_day(now, zone), local_day(closes_at - MARGIN, zone)
+    days = (today + timedelta(days=number) for number in range(1, (last - today).days + 1))
+    in_time = (day for day in days if is_working_day(day) and morning_of(day, zone) <= closes_at - MARGIN)
+    return tuple(day for day, _ in zip(in_time, range(CHOICES), strict=False))
+
+
+def snoozed(pending: Sequence[Planned], day: date, zone: tzinfo) -> tuple[Planned, ...]:
+    """The reminders that are left for somebody who asks to be reminded on this day: never more than there were, but
+    always that one.
+    """
+    later = sorted((each for each in pending if local_day(each.due_at, zone) > day), key=lambda each: each.due_at)
+    if len(later) == len(pending):
+        later = later[1:]
+    return (Planned(Slot.ASKED_FOR, morning_of(day, zone)), *later)
+
+
+def _morning_before(moment: datetime, zone: tzinfo) -> datetime:
+    day = local_day(moment, zone)
+    while not (is_working_day(day) and _at(day, FIRST_HOUR, zone) <= moment):
+        day -= timedelta(days=1)
+    return _at(day, FIRST_HOUR, zone)
+
+
+def _at(day: date, hour: time, zone: tzinfo) -> datetime:
+    return datetime.combine(day, hour, zone).astimezone(UTC)

@@ -1,0 +1,165 @@
+"""Who is to be told of which round, and when: the plan, and what raters and mail servers said about it.
+
+The plan is the same whether or not somebody answers. A mailing is taken away when its day has come, also where there
+was nothing left to ask for; so no row tells when a rater was finished.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Iterable
+from datetime import date, datetime, tzinfo
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ForeignKey, Index, delete, insert, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from survey.core.mailings import Pace, Planned, Slot
+from survey.store.base import UNORDERED, Base, UtcDateTime
+from survey.store.people import Person
+
+PORTION = 500
+
+
+class Mailing(Base):
+    """A round that a person is to be told of, not before `due_at`; `mail_id` is the mail that carries it."""
+
+    __tablename__ = "mailing"
+    __table_args__ = (
+        Index("ix_mailing_due_at", "due_at"),
+        Index("ix_mailing_cycle_id", "cycle_id"),
+        Index("ix_mailing_mail_id", "mail_id"),
+        UNORDERED,
+    )
+
+    person_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("person.id", ondelete="CASCADE"), primary_key=True)
+    cycle_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("cycle.id", ondelete="CASCADE"), primary_key=True)
+    slot: Mapped[str] = mapped_column(primary_key=True)
+    due_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    mail_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("outbox.id", ondelete="CASCADE"))
+
+
+class Snooze(Base):
+    """A rater's wish: no mail about this round before the day `until`, or none at all. Never when it was made."""
+
+    __tablename__ = "snooze"
+    __table_args__ = (Index("ix_snooze_cycle_id", "cycle_id"), UNORDERED)
+
+    person_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("person.id", ondelete="CASCADE"), primary_key=True)
+    cycle_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("cycle.id", ondelete="CASCADE"), primary_key=True)
+    until: Mapped[date | None]
+
+
+class RefusedAddress(Base):
+    """An address that a mail server refused for good, or too often. Holds while the person has this address."""
+
+    __tablename__ = "refused_address"
+    __table_args__ = (UNORDERED,)
+
+    person_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("person.id", ondelete="CASCADE"), primary_key=True)
+    address: Mapped[str]
+
+
+def time_zone_of(person: Person, home: tzinfo) -> tzinfo:
+    """The zone in which a person's office hours are counted: their own, or that of the installation."""
+    return ZoneInfo(person.time_zone) if person.time_zone else home
+
+
+def plan(
+    session: Session,
+    cycle_id: uuid.UUID,
+    rater_ids: Iterable[uuid.UUID],
+    *,
+    opens_at: datetime,
+    closes_at: datetime,
+    pace: Pace,
+    reminders: Collection[str] | None = None,
+) -> None:
+    """Writes the mailings of a round for these raters, who are asked from `opens_at` on.
+
+    `reminders` are the slots that the launcher left on, None for all.
+    """
+    rows = [
+        {"person_id": person_id, "cycle_id": cycle_id, "slot": planned.slot, "due_at": planned.due_at}
+        for zone, person_ids in _by_zone(session, list(dict.fromkeys(rater_ids)), pace).items()
+        for planned in pace.plan(opens_at, closes_at, zone)
+        if planned.slot.is_invitation or reminders is None or planned.slot in reminders
+        for person_id in person_ids
+    ]
+    if rows:
+        session.execute(insert(Mailing), rows)
+
+
+def join(
+    session: Session,
+    cycle_id: uuid.UUID,
+    rater_id: uuid.UUID,
+    *,
+    closes_at: datetime,
+    pace: Pace,
+    reminders: Collection[str] | None,
+    now: datetime,
+) -> None:
+    """Writes what a rater is mailed who is asked after the round has opened; who has a plan is told once more."""
+    if session.scalar(select(Mailing.slot).where(Mailing.cycle_id == cycle_id, Mailing.person_id == rater_id).limit(1)):
+        session.merge(Mailing(person_id=rater_id, cycle_id=cycle_id, slot=Slot.AGAIN, due_at=now, mail_id=None))
+        return
+    plan(session, cycle_id, [rater_id], opens_at=now, closes_at=closes_at, pace=pace, reminders=reminders)
+
+
+def replan(
+    session: Session,
+    cycle_id: uuid.UUID,
+    *,
+    opens_at: datetime,
+    closes_at: datetime,
+    pace: Pace,
+    reminders: Collection[str] | None = None,
+) -> None:
+    """Moves the reminders that have not come up yet to where an end at `closes_at` puts them, or takes them away."""
+    waiting = (Mailing.cycle_id == cycle_id, Mailing.mail_id.is_(None), Mailing.slot != Slot.OPENING)
+    person_ids = session.scalars(select(Mailing.person_id).where(*waiting).distinct()).all()
+    for zone, theirs in _by_zone(session, list(person_ids), pace).items():
+        due = {
+            each.slot: each.due_at
+            for each in pace.plan(opens_at, closes_at, zone)
+            if not each.slot.is_invitation and (reminders is None or each.slot in reminders)
+        }
+        for start in range(0, len(theirs), PORTION):
+            of_them = (*waiting, Mailing.person_id.in_(theirs[start : start + PORTION]))
+            for slot, due_at in due.items():
+                session.execute(update(Mailing).where(*of_them, Mailing.slot == slot).values(due_at=due_at))
+            session.execute(delete(Mailing).where(*of_them, Mailing.slot.not_in([*due, Slot.ASKED_FOR, Slot.AGAIN])))
+    session.execute(delete(Mailing).where(*waiting, Mailing.due_at >= closes_at))
+    # Who wished for a day that lies behind the end now gets the reminders that are left.
+    session.execute(delete(Snooze).where(Snooze.cycle_id == cycle_id, Snooze.until >= closes_at.date()))
+
+
+def replace_pending(session: Session, person_id: uuid.UUID, cycle_id: uuid.UUID, plans: Iterable[Planned]) -> None:
+    """Exactly these reminders of a round for one person, in place of those that have not come up yet."""
+    session.execute(
+        delete(Mailing).where(
+            Mailing.person_id == person_id,
+            Mailing.cycle_id == cycle_id,
+            Mailing.mail_id.is_(None),
+            Mailing.slot.not_in([slot for slot in Slot if slot.is_invitation]),
+        )
+    )
+    session.flush()
+    for each in plans:
+        session.merge(Mailing(person_id=person_id, cycle_id=cycle_id, slot=each.slot, due_at=each.due_at, mail_id=None))
+
+
+def forget(session: Session, cycle_id: uuid.UUID) -> None:
+    """Takes away whatever was planned or wished for a round that has ended."""
+    for row in (Mailing, Snooze):
+        session.execute(delete(row).where(row.cycle_id == cycle_id))
+
+
+def _by_zone(session: Session, person_ids: list[uuid.UUID], pace: Pace) -> dict[tzinfo, list[uuid.UUID]]:
+    found: dict[tzinfo, list[uuid.UUID]] = {}
+    for start in range(0, len(person_ids), PORTION):
+        portion = person_ids[start : start + PORTION]
+        for person in session.scalars(select(Person).where(Person.id.in_(portion))):
+            found.setdefault(time_zone_of(person, pace.home), []).append(person.id)
+    return found

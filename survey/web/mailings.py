@@ -1,0 +1,38 @@
+"""Reminders that somebody wants no more of, and mail that did not arrive."""
+
+from __future__ import annotations
+
+import uuid
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from survey import context
+from survey.context import needs, public
+from survey.core.access import Action
+from survey.services import mailings
+
+pages = Blueprint("mailings", __name__)
+
+
+@pages.route("/stop/<token>", methods=["GET", "POST"])
+@public
+def stop(token: str) -> ResponseReturnValue:
+    """A button; pressed here or in a mail program it stops the reminders. The same page for every secret."""
+    if request.method == "POST":
+        with context.transaction() as session:
+            mailings.stop(session, token)
+    return render_template("mailings/stop.html", token=token, is_stopped=request.method == "POST")
+
+
+@pages.post("/rounds/<uuid:cycle_id>/mail")
+@needs(Action.RUN_CYCLE)
+def send_again(cycle_id: uuid.UUID) -> ResponseReturnValue:
+    """Mails once more whoever's address refused our mail."""
+    with context.transaction() as session:
+        context.runnable(session, cycle_id)
+        count = mailings.send_again(session, cycle_id, now=context.now())
+    context.wake("tasks.outbox.sweep")
+    people = f"{count} people" if count != 1 else "One person"
+    flash(f"{people} will be mailed again, in their office hours.", "done")
+    return redirect(url_for("cycles.cycle", cycle_id=cycle_id), 303)

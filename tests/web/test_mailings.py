@@ -1,0 +1,155 @@
+"""The rater's list over several rounds: from one to the next, later, and no more reminders."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from sqlalchemy import select
+
+from survey import context
+from survey.core.relationships import Relationship
+from survey.services import mailings as service
+from survey.store.invitations import Invitation
+from survey.store.mailings import Snooze
+from tasks import outbox
+from tests.company import csrf
+
+PEER = Relationship.PEER
+OTHERS = {"ana": PEER, "chloe": PEER, "dev": PEER, "marta": Relationship.MANAGER}
+
+
+def test_the_list_shows_everybody_by_round_with_minutes_and_days(company):
+    client, page = _list(company)
+    assert "2 people to go" in page
+    assert "About 10 minutes in all" in page
+    assert "Until Monday 16 March 2026, 14 days left. About 5 minutes." in page
+    assert "Until Saturday 21 March 2026, 19 days left. About 5 minutes." in page
+    assert page.index("Sam Rivera") < page.index(">Ben<")
+    assert client.get("/feedback").headers["Cache-Control"] == "no-store"
+
+
+def test_after_one_answer_the_way_leads_to_the_next_colleague(company):
+    client, _ = _list(company)
+    company.answer(client.get_cookie("rater").value)
+    thanks = client.get("/feedback/thanks").text
+    assert "One more person would like your view" in thanks
+    (path,) = set(re.findall(r'href="(/feedback/[0-9a-f-]{36})"', thanks))
+    assert "Go on: Ben" in thanks
+    assert "Feedback for Ben" in client.get(path).text
+    company.answer(client.get_cookie("rater").value)
+    assert "That was everything" in client.get("/feedback/thanks").text
+
+
+def test_everybody_on_the_list_can_be_declined_from_it(company):
+    _, page = _list(company)
+    assert len(re.findall(r'href="/feedback/[0-9a-f-]{36}/decline"', page)) == 2
+
+
+def test_a_round_is_put_off_with_one_post_and_taken_back_with_another(company):
+    client, page = _list(company)
+    round_ = re.search(r'name="round" value="([^"]+)"', page).group(1)
+    data = {"csrf_token": csrf(page), "round": round_}
+    day = re.search(r'<option value="([^"]+)">Tuesday 10', page).group(1)
+    assert client.post("/feedback/later", data=data | {"when": "day", "day": day}).status_code == 303
+    assert "You will be reminded on Tuesday 10 March 2026." in client.get("/feedback").text
+    assert client.post("/feedback/later", data=data | {"when": "never"}).status_code == 303
+    assert "You get no more reminders of this round." in client.get("/feedback").text
+    assert client.post("/feedback/later", data=data | {"when": "planned"}).status_code == 303
+    assert "reminders of this round" not in client.get("/feedback").text
+    assert set(_states()) == {"open"}
+
+
+@pytest.mark.parametrize(
+    "wish", [{}, {"when": "day"}, {"when": "day", "day": "2026-03-14"}, {"when": "day", "day": "soon"}]
+)
+def test_a_day_that_cannot_be_is_refused_with_a_sentence(company, wish):
+    client, page = _list(company)
+    round_ = re.search(r'name="round" value="([^"]+)"', page).group(1)
+    answer = client.post("/feedback/later", data={"csrf_token": csrf(page), "round": round_} | wish)
+    assert answer.status_code == 400
+    assert "choose" in answer.text
+    strange = client.post("/feedback/later", data={"csrf_token": csrf(page), "round": "x", "when": "never"})
+    assert strange.status_code == 400
+    assert _snoozes() == []
+
+
+def test_another_round_than_the_links_own_cannot_be_put_off(company):
+    client, page = _list(company)
+    cycle_id, _ = company.open({"sam": Relationship.SELF, "ben": Relationship.PEER})
+    data = {"csrf_token": csrf(page), "round": str(cycle_id), "when": "never"}
+    assert client.post("/feedback/later", data=data).status_code == 410
+    assert client.post("/r/" + "x" * 43 + "/later", data=data).status_code == 410
+    assert _snoozes() == []
+
+
+def test_the_page_of_the_mail_puts_off_too(company):
+    cycle_id, _ = company.open()
+    token = company.tokens()["ana"]
+    client = company.app.test_client()
+    page = client.get(f"/r/{token}").text
+    data = {"csrf_token": csrf(page), "round": str(cycle_id), "when": "never"}
+    answer = client.post(f"/r/{token}/later", data=data)
+    assert answer.status_code == 303
+    assert "You get no more reminders" in client.get(answer.location).text
+
+
+def test_one_click_stops_the_reminders_of_the_mails_rounds_and_nothing_else(company, mailbox, clock):
+    company.open()
+    outbox.sweep()
+    clock.move(days=7)
+    outbox.sweep()
+    reminder = mailbox.to("ana@company.test")[1]
+    assert reminder["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    path = re.fullmatch(r"<http://localhost(/stop/[\w-]{43})>", reminder["List-Unsubscribe"]).group(1)
+    link = re.search(r"/r/[\w-]+", reminder.get_body(("plain",)).get_content()).group()
+    client = company.app.test_client()
+    for method in (client.get, client.head):
+        assert method(path).status_code == 200
+    assert _snoozes() == []
+    # As a mail program does it: no cookie, no token of a form, no browser.
+    assert client.post(path, data={"List-Unsubscribe": "One-Click"}).status_code == 200
+    assert len(_snoozes()) == 1
+    assert set(_states()) == {"open"}
+    mailbox.messages.clear()
+    for _ in range(6):
+        clock.move(days=1)
+        outbox.sweep()
+    assert mailbox.to("ben@company.test")
+    assert not mailbox.to("ana@company.test")
+    assert "You get no more reminders" in client.get(link).text
+
+
+def test_the_secret_that_stops_reminders_opens_nothing_and_all_such_pages_look_alike(company, mailbox, clock):
+    company.open()
+    outbox.sweep()
+    clock.move(days=7)
+    outbox.sweep()
+    stop = re.search(r"/stop/([\w-]+)", mailbox.to("ana@company.test")[1]["List-Unsubscribe"]).group(1)
+    client = company.app.test_client()
+    assert client.get(f"/r/{stop}").status_code == 410
+    assert client.post(f"/stop/{stop}").data == client.post("/stop/" + "x" * 43).data
+    with context.transaction() as session:
+        service.stop(session, "")
+    assert len(_snoozes()) == 1
+
+
+def _list(company):
+    """Ana's list: Sam in one round, Ben in one that ends later."""
+    company.open(days=14)
+    company.open(OTHERS, subject="ben", days=19)
+    token = company.tokens()["ana"]
+    client = company.app.test_client()
+    page = client.get(f"/r/{token}")
+    client.post(f"/r/{token}", data={"csrf_token": csrf(page.text)})
+    return client, client.get("/feedback").text
+
+
+def _snoozes():
+    with context.reading() as session:
+        return session.scalars(select(Snooze.person_id)).all()
+
+
+def _states():
+    with context.reading() as session:
+        return session.scalars(select(Invitation.state)).all()
