@@ -43,7 +43,7 @@ def test_the_sweep_leaves_it_alone_and_says_it_once(company, mutant):
     letters = [letter for letter, _ in company.letters() if letter.kind == "objection"]
     assert [letter.address for letter in letters] == ["noor@company.test"]
     with context.reading() as session:
-        entries = [entry for entry in audit.newest(session) if entry.event is Event.AUDITOR_OBJECTED]
+        entries = [entry for entry in audit.newest(session) if entry.event == Event.AUDITOR_OBJECTED]
         assert [(entry.about, dict(entry.detail), entry.actor_id) for entry in entries] == [(thin, {}, None)]
 
 

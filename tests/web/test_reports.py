@@ -208,4 +208,4 @@ def finish(company, cycle_id) -> None:
 
 def exports():
     with context.reading() as session:
-        return [entry for entry in audit.newest(session) if entry.event is Event.REPORT_EXPORTED]
+        return [entry for entry in audit.newest(session) if entry.event == Event.REPORT_EXPORTED]
