@@ -22,7 +22,7 @@ COLUMNS = {
     "comment": {"id", "review_id", "item", "group", "text"},
     "report": {"review_id", "body"},
 }
-"""Every column that these tables may have. Whoever adds one says in docs/threat-model.md what it tells about a rater."""
+"""Every column that these tables may have. Whoever adds one says in docs/threat-model.md what it tells of raters."""
 
 TIMES = {("outbox", "due_at"), ("outbox", "lease_until")}
 """The times of the plan, which are the same whatever a rater does."""

@@ -7,17 +7,23 @@ import json
 import logging
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from celery import Celery
 from nacl.public import PrivateKey
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, delete, select, text, update
 
 from survey import context
 from survey.core import responses as core
 from survey.core.responses import Answers, Response
-from survey.services import responses
+from survey.services import responses, tally
+from survey.store.cycles import Review
+from survey.store.envelopes import Envelope
+from survey.store.invitations import Invitation, State
 from survey.store.keys import Keyring
+from tests.attacks import killed
 from tests.attacks.attackers import Place
+from tests.attacks.killed import Scene
 from tests.attacks.rounds import Crowd, Ticket, as_built
 
 RESPONSES = Place("response", "body")
@@ -142,6 +148,88 @@ DRAFT_SECRETS: dict[str, Callable[[uuid.UUID], bytes]] = {
     ).digest(),
 }
 """Secrets for drafts that the server could make again, so that no cookie is needed."""
+
+
+def marked_before_it_is_written(scene: Scene, token: str, invitation: str, answers: list[object], secret: str) -> None:
+    """The invitation is marked in one transaction, and the envelope written in the next."""
+    _mark(scene, invitation)
+    _write(scene, invitation)
+
+
+def written_before_it_is_marked(scene: Scene, token: str, invitation: str, answers: list[object], secret: str) -> None:
+    """The envelope is written in one transaction, and the invitation marked in the next."""
+    _write(scene, invitation)
+    _mark(scene, invitation)
+
+
+def _mark(scene: Scene, invitation: str) -> None:
+    with scene.transaction() as session:
+        session.execute(update(Invitation).where(Invitation.id == uuid.UUID(invitation)).values(state=State.DONE))
+
+
+def _write(scene: Scene, invitation: str) -> None:
+    with scene.transaction() as session:
+        asked = session.get_one(Invitation, uuid.UUID(invitation))
+        session.add(Envelope(review_id=asked.review_id, box=b"sealed"))
+
+
+SUBMISSIONS = (marked_before_it_is_written, written_before_it_is_marked)
+
+
+def deleted_before_it_is_counted(scene: Scene) -> None:
+    """The envelopes of a review are taken out in one transaction, and counted in the next."""
+
+    def count(scene: Scene, review_id: uuid.UUID) -> None:
+        with scene.transaction() as session:
+            boxes = list(session.scalars(select(Envelope.box).where(Envelope.review_id == review_id)))
+            session.execute(delete(Envelope).where(Envelope.review_id == review_id))
+        with scene.transaction() as session:
+            session.add_all(Envelope(review_id=review_id, box=box) for box in boxes)
+            session.flush()
+            tally.count(session, review_id, scene.keyring)
+
+    killed.sweep(scene, count)
+
+
+def deleted_after_it_is_counted(scene: Scene) -> None:
+    """Cells and the report are written in one transaction, and the envelopes deleted in the next."""
+
+    def count(scene: Scene, review_id: uuid.UUID) -> None:
+        with scene.transaction() as session:
+            boxes = list(session.scalars(select(Envelope.box).where(Envelope.review_id == review_id)))
+            tally.count(session, review_id, scene.keyring)
+            session.add_all(Envelope(review_id=review_id, box=box) for box in boxes)
+        with scene.transaction() as session:
+            session.execute(delete(Envelope).where(Envelope.review_id == review_id))
+
+    killed.sweep(scene, count)
+
+
+def key_destroyed_before_the_count(scene: Scene) -> None:
+    """The key is in memory, so its file is destroyed before the answers are counted."""
+
+    def count(scene: Scene, review_id: uuid.UUID) -> None:
+        with scene.transaction() as session:
+            cycle_id = session.get_one(Review, review_id).cycle_id
+            private = scene.keyring.read(cycle_id)
+            scene.keyring.destroy(cycle_id)
+            tally.count(session, review_id, Remembered(private))
+
+    killed.sweep(scene, count)
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """A keyring of one key that is nowhere but in memory."""
+
+    private: PrivateKey
+
+    def read(self, cycle_id: uuid.UUID) -> PrivateKey:
+        """The key."""
+        return self.private
+
+
+TALLIES = (deleted_before_it_is_counted, deleted_after_it_is_counted, key_destroyed_before_the_count)
 
 
 def _app_secret() -> bytes:
