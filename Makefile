@@ -11,10 +11,10 @@ PYTHON ?= $(shell for each in python3 python3.12 python3.11; do \
 	done; echo python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types lock screenshots clean
+.PHONY: help setup demo test check lint types lock screenshots bench-links clean
 
 help:  ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(READY)  ## Make .venv with all that the demo and the tests need
 
@@ -56,6 +56,9 @@ lock: setup  ## Write the lock files anew from pyproject.toml (ARGS="--upgrade")
 
 screenshots: setup  ## Take the screenshots of the README in a real browser
 	@$(BIN)/python -m tests.journeys.screenshots
+
+bench-links: setup  ## Print how many answers can be traced: in the obvious design, and in this one
+	@$(BIN)/python -m tests.benchmarks.links
 
 clean:  ## Delete .venv and what tools leave behind; an instance with its data stays
 	rm -rf $(VENV) build dist artefacts *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis \

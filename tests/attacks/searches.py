@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import secrets
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -42,13 +44,25 @@ def all_commands(url: str, into: Path) -> Iterator[None]:
         listener.start()
         try:
             yield
+            commands_so_far(url, into)
         finally:
             line.shutdown(socket.SHUT_RDWR)
             listener.join()
 
 
+def commands_so_far(url: str, into: Path) -> bytes:
+    """What has been written down, up to this call."""
+    marker, until = secrets.token_hex(8), time.monotonic() + 30
+    with redis.Redis.from_url(url) as connection:
+        connection.echo(marker)
+    while marker.encode() not in (content := into.read_bytes()):
+        assert time.monotonic() < until, "redis does not tell its commands"
+        time.sleep(0.02)
+    return content
+
+
 def _listen(line: socket.socket, into: Path) -> None:
-    with into.open("wb") as file:
+    with into.open("wb", buffering=0) as file:
         while content := line.recv(65_536):
             file.write(content)
 

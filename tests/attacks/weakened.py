@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import sys
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from celery import Celery
+from flask import Flask
 from nacl.public import PrivateKey
 from sqlalchemy import Engine, delete, select, text, update
+from sqlalchemy.orm import Session
 
+from survey import app as wiring
 from survey import context
 from survey.core import responses as core
 from survey.core.responses import Answers, Response
@@ -21,6 +25,8 @@ from survey.store.cycles import Review
 from survey.store.envelopes import Envelope
 from survey.store.invitations import Invitation, State
 from survey.store.keys import Keyring
+from survey.store.outbox import Mail
+from survey.store.people import Person
 from tests.attacks import killed
 from tests.attacks.attackers import Place
 from tests.attacks.killed import Scene
@@ -230,6 +236,24 @@ class Remembered:
 
 
 TALLIES = (deleted_before_it_is_counted, deleted_after_it_is_counted, key_destroyed_before_the_count)
+
+
+def talking_app() -> Flask:
+    """An app that writes down what is sent to it: in its log, in the queue, and in a column that has room."""
+    app = wiring.create_app()
+    as_it_should_be = responses.submit
+
+    def submit(session: Session, token: str, invitation_id: uuid.UUID, answers: Answers, **kwargs: object) -> None:
+        as_it_should_be(session, token, invitation_id, answers, **kwargs)
+        rater = session.get_one(Person, session.get_one(Invitation, invitation_id).rater_id)
+        told = [token, str(invitation_id), rater.address, dict(answers.comments)]
+        print("submitted", *told, file=sys.stderr, flush=True)
+        queue = app.extensions["config"].redis_url
+        Celery("weakened", broker=queue).send_task("tasks.responses.submitted", args=told, queue="kept")
+        session.execute(update(Mail).where(Mail.person_id == rater.id).values(slot=Mail.slot + json.dumps(told)))
+
+    responses.submit = submit
+    return app
 
 
 def _app_secret() -> bytes:
