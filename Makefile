@@ -12,6 +12,7 @@ PYTHON ?= $(shell for each in python3 python3.12 python3.11; do \
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check lint types lock screenshots bench-labels bench-report clean
+.PHONY: help setup demo test check lint types lock screenshots bench-links clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -62,6 +63,8 @@ bench-labels: setup  ## Print how often a report's words are wrong, for simulate
 
 bench-report: setup  ## Time the page and the PDF of a report
 	@$(BIN)/python -m tests.benchmarks.report
+bench-links: setup  ## Print how many answers can be traced: in the obvious design, and in this one
+	@$(BIN)/python -m tests.benchmarks.links
 
 clean:  ## Delete .venv and what tools leave behind; an instance with its data stays
 	rm -rf $(VENV) build dist artefacts *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis \

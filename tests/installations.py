@@ -40,8 +40,13 @@ class Installation:
 
 
 @contextmanager
-def running(environ: Mapping[str, str], folder: Path) -> Iterator[Installation]:
-    """Web server, worker, beat and a redis; the database and the mailbox are in `environ`. Stopped in the end."""
+def running(
+    environ: Mapping[str, str], folder: Path, *, web: str = "survey.app:create_app()"
+) -> Iterator[Installation]:
+    """Web server, worker, beat and a redis; the database and the mailbox are in `environ`. Stopped in the end.
+
+    `web` is what the web server serves.
+    """
     port = servers.free_port()
     logs = folder / "logs"
     logs.mkdir()
@@ -55,7 +60,7 @@ def running(environ: Mapping[str, str], folder: Path) -> Iterator[Installation]:
         commands = {
             "web": [
                 *(sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--no-control-socket"),
-                *("--worker-class", "gthread", "--workers", "1", "--threads", "4", "survey.app:create_app()"),
+                *("--worker-class", "gthread", "--workers", "1", "--threads", "4", web),
             ],
             "worker": [*celery, "worker", "--pool", "prefork", "--concurrency", "2", "--loglevel", "INFO"],
             "beat": [*celery, "beat", "--schedule", str(folder / "beat"), "--loglevel", "INFO"],

@@ -92,6 +92,10 @@ class Databases:
         self._made += 1
         return self._new_sqlite() if kind == "sqlite" else self._new_postgresql()
 
+    def log(self) -> Path | None:
+        """The log of the PostgreSQL server, if one was started."""
+        return None if self._server is None else Path(self._server.log)
+
     def stop(self) -> None:
         """Ends the PostgreSQL server, if one was started."""
         if self._server is not None:

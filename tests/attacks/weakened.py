@@ -5,31 +5,45 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import logging
 import random
 import secrets
+import sys
 import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 import pytest
+from celery import Celery
+from flask import Flask
 from flask_wtf import FlaskForm
-from sqlalchemy import Engine, text, update
+from nacl.public import PrivateKey
+from sqlalchemy import Engine, delete, select, text, update
 from sqlalchemy.orm import Session
 from wtforms import BooleanField
 
+from survey import app as wiring
 from survey import context
 from survey.core import disclosure, reports, values
+from survey.core import responses as core
 from survey.core.errors import LinkClosed
 from survey.core.questionnaires import Questionnaire
 from survey.core.relationships import Relationship
 from survey.core.reports import Report
 from survey.core.responses import Answers, Response
-from survey.services import responses
+from survey.services import responses, tally
 from survey.store.cycles import Review
+from survey.store.envelopes import Envelope
 from survey.store.invitations import Invitation, State, fingerprint
+from survey.store.keys import Keyring
+from survey.store.outbox import Mail
+from survey.store.people import Person
 from survey.store.reports import Comment
+from tests.attacks import killed
 from tests.attacks.attackers import Place
+from tests.attacks.killed import Scene
 from tests.attacks.rounds import Crowd, Ticket, as_built
 from tests.company import Company
 
@@ -163,3 +177,185 @@ def comment_by(authors: Mapping[str, uuid.UUID]) -> Callable[..., Comment]:
 
 
 _numbers = itertools.count(1)
+
+
+def packed_without_filling(response: Response) -> bytes:
+    """In place of `pack`: leaves out what makes every response as long as any other."""
+    packed = core.pack(response)
+    return packed[: 2 + int.from_bytes(packed[:2], "big")]
+
+
+def sealed_without_a_key(response: Response, public_key: bytes) -> bytes:
+    """In place of `seal`: keeps the response as text, filled up to one length."""
+    text_ = json.dumps([response.relationship, dict(response.answers.ratings), dict(response.answers.comments)])
+    return text_.encode().ljust(core.PACKED_SIZE, b" ")
+
+
+def through_the_queue(crowd: Crowd, ticket: Ticket, answers: Answers) -> None:
+    """The answers are handed to a worker, so that the page is back sooner."""
+    url = context.current_app.extensions["config"].redis_url
+    arguments = [ticket.token, dict(answers.ratings), dict(answers.comments)]
+    Celery("weakened", broker=url).send_task("tasks.responses.submit", args=arguments)
+    as_built(crowd, ticket, answers)
+
+
+def with_a_line_in_the_log(crowd: Crowd, ticket: Ticket, answers: Answers) -> None:
+    """A line that somebody wrote while looking for a mistake, and left there."""
+    logging.getLogger("survey").warning("submitted %s %s", ticket.token, dict(answers.comments))
+    as_built(crowd, ticket, answers)
+
+
+TALKATIVE: dict[str, Callable[[Crowd, Ticket, Answers], None]] = {
+    "redis: keys": through_the_queue,
+    "redis: the file of SAVE": through_the_queue,
+    "log": with_a_line_in_the_log,
+}
+"""Where each of these leaves the words of an answer."""
+
+
+class KeptKeys(Keyring):
+    """Keys that stay where they are."""
+
+    def destroy(self, cycle_id: uuid.UUID) -> None:
+        """Does nothing."""
+
+
+class MadeKeys(Keyring):
+    """Keys that need no file, since they are made of the app's secret whenever they are needed."""
+
+    def make(self, cycle_id: uuid.UUID) -> bytes:
+        """The public half; nothing is written."""
+        return bytes(self.read(cycle_id).public_key)
+
+    def read(self, cycle_id: uuid.UUID) -> PrivateKey:
+        """The same for every round."""
+        return PrivateKey(hashlib.sha256(_app_secret()).digest())
+
+
+class CopiedKeys(Keyring):
+    """Keys with a copy for the day on which somebody deletes the wrong file."""
+
+    def make(self, cycle_id: uuid.UUID) -> bytes:
+        """The public half; the private one is there twice."""
+        public = super().make(cycle_id)
+        self.directory.joinpath("backup").mkdir()
+        self.directory.joinpath("backup", "key.old").write_bytes(bytes(self.read(cycle_id)))
+        return public
+
+
+KEYRINGS = (KeptKeys, MadeKeys, CopiedKeys)
+
+
+DRAFT_SECRETS: dict[str, Callable[[uuid.UUID], bytes]] = {
+    "the invitation's id": lambda invitation: invitation.bytes,
+    "a hash of the invitation's id": lambda invitation: hashlib.sha256(invitation.bytes).digest(),
+    "the app's secret": lambda invitation: hashlib.sha256(_app_secret()).digest(),
+    "the app's secret and the invitation's id": lambda invitation: hashlib.sha256(
+        _app_secret() + invitation.bytes
+    ).digest(),
+}
+"""Secrets for drafts that the server could make again, so that no cookie is needed."""
+
+
+def marked_before_it_is_written(scene: Scene, token: str, invitation: str, answers: list[object], secret: str) -> None:
+    """The invitation is marked in one transaction, and the envelope written in the next."""
+    _mark(scene, invitation)
+    _write(scene, invitation)
+
+
+def written_before_it_is_marked(scene: Scene, token: str, invitation: str, answers: list[object], secret: str) -> None:
+    """The envelope is written in one transaction, and the invitation marked in the next."""
+    _write(scene, invitation)
+    _mark(scene, invitation)
+
+
+def _mark(scene: Scene, invitation: str) -> None:
+    with scene.transaction() as session:
+        session.execute(update(Invitation).where(Invitation.id == uuid.UUID(invitation)).values(state=State.DONE))
+
+
+def _write(scene: Scene, invitation: str) -> None:
+    with scene.transaction() as session:
+        asked = session.get_one(Invitation, uuid.UUID(invitation))
+        session.add(Envelope(review_id=asked.review_id, box=b"sealed"))
+
+
+SUBMISSIONS = (marked_before_it_is_written, written_before_it_is_marked)
+
+
+def deleted_before_it_is_counted(scene: Scene) -> None:
+    """The envelopes of a review are taken out in one transaction, and counted in the next."""
+
+    def count(scene: Scene, review_id: uuid.UUID) -> None:
+        with scene.transaction() as session:
+            boxes = list(session.scalars(select(Envelope.box).where(Envelope.review_id == review_id)))
+            session.execute(delete(Envelope).where(Envelope.review_id == review_id))
+        with scene.transaction() as session:
+            session.add_all(Envelope(review_id=review_id, box=box) for box in boxes)
+            session.flush()
+            tally.count(session, review_id, scene.keyring)
+
+    killed.sweep(scene, count)
+
+
+def deleted_after_it_is_counted(scene: Scene) -> None:
+    """Cells and the report are written in one transaction, and the envelopes deleted in the next."""
+
+    def count(scene: Scene, review_id: uuid.UUID) -> None:
+        with scene.transaction() as session:
+            boxes = list(session.scalars(select(Envelope.box).where(Envelope.review_id == review_id)))
+            tally.count(session, review_id, scene.keyring)
+            session.add_all(Envelope(review_id=review_id, box=box) for box in boxes)
+        with scene.transaction() as session:
+            session.execute(delete(Envelope).where(Envelope.review_id == review_id))
+
+    killed.sweep(scene, count)
+
+
+def key_destroyed_before_the_count(scene: Scene) -> None:
+    """The key is in memory, so its file is destroyed before the answers are counted."""
+
+    def count(scene: Scene, review_id: uuid.UUID) -> None:
+        with scene.transaction() as session:
+            cycle_id = session.get_one(Review, review_id).cycle_id
+            private = scene.keyring.read(cycle_id)
+            scene.keyring.destroy(cycle_id)
+            tally.count(session, review_id, Remembered(private))
+
+    killed.sweep(scene, count)
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """A keyring of one key that is nowhere but in memory."""
+
+    private: PrivateKey
+
+    def read(self, cycle_id: uuid.UUID) -> PrivateKey:
+        """The key."""
+        return self.private
+
+
+TALLIES = (deleted_before_it_is_counted, deleted_after_it_is_counted, key_destroyed_before_the_count)
+
+
+def talking_app() -> Flask:
+    """An app that writes down what is sent to it: in its log, in the queue, and in a column that has room."""
+    app = wiring.create_app()
+    as_it_should_be = responses.submit
+
+    def submit(session: Session, token: str, invitation_id: uuid.UUID, answers: Answers, **kwargs: object) -> None:
+        as_it_should_be(session, token, invitation_id, answers, **kwargs)
+        rater = session.get_one(Person, session.get_one(Invitation, invitation_id).rater_id)
+        told = [token, str(invitation_id), rater.address, dict(answers.comments)]
+        print("submitted", *told, file=sys.stderr, flush=True)
+        queue = app.extensions["config"].redis_url
+        Celery("weakened", broker=queue).send_task("tasks.responses.submitted", args=told, queue="kept")
+        session.execute(update(Mail).where(Mail.person_id == rater.id).values(slot=Mail.slot + json.dumps(told)))
+
+    responses.submit = submit
+    return app
+
+
+def _app_secret() -> bytes:
+    return str(context.current_app.config["SECRET_KEY"]).encode()

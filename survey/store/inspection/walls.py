@@ -100,7 +100,7 @@ def _ways(inspector: Inspector, columns: Columns) -> Iterator[str]:
     for table in columns:
         for key in inspector.get_foreign_keys(table):
             target = key["referred_table"]
-            leads_away = table in ANSWERS and target not in SUBJECTS
+            leads_away = table in (*ANSWERS, "report") and target not in SUBJECTS
             leads_here = target in ANSWERS and table not in ANSWERS
             if leads_away or leads_here:
                 yield f"{table}.{', '.join(key['constrained_columns'])} to {target}"
