@@ -10,12 +10,16 @@ from sqlalchemy import func, select
 
 from survey import context
 from survey.core.access import Action
+from survey.core.audit import Event
+from survey.services import audit
 from survey.store.invitations import Invitation, State
 from tests.attacks import walks
 
 WATCHERS = ("noor", "marta", "sam", "ana")  # people operations, the launcher, the engineer, a rater
 INVITED = 10
 COUNTS = re.compile(r'value="(\d+)" max="(\d+)"|(\d+) of (\d+) answered|(\d+) answers have not come in')
+
+LOG = "/log"
 
 OUTLOOK = re.compile(r'<span class="outlook outlook-\w+">[^<]+</span>')
 """Whether a review will have enough answers: a word for the counts beside it, and for the days left."""
@@ -82,13 +86,22 @@ def told(before, after, answered):
     """Where a page says more, after so many answers, than that there are so many of the whole review."""
     allowed = {(str(answered), str(INVITED)), (str(INVITED - answered),)}
     found = set()
+    assert written() <= {Event.PEOPLE_EXPORTED, Event.CYCLE_OPENED, Event.PEOPLE_CHANGED}
     for where, page in after.items():
+        if where[1] == LOG:
+            continue
         if masked(page) != masked(before[where]):
             found.add(where)
         for old, new in zip(COUNTS.findall(before[where]), COUNTS.findall(page), strict=False):
             if old != new and tuple(filter(None, new)) not in allowed:
                 found.add(where)
     return found
+
+
+def written():
+    """What the log has been told: the walk itself takes out the list of people, and nobody's answer is an event."""
+    with context.reading() as session:
+        return {entry.event for entry in audit.newest(session)}
 
 
 def masked(page):

@@ -22,8 +22,11 @@ SUBJECT = "sam"
 MAY_READ = {"ana": set(), "jonas": set(), "olga": set(), "sam": {"sam"}, "marta": {"sam"}}
 """Whose reports each of them may read: ana rated, jonas reports to sam, olga manages others, marta manages sam."""
 
-LAUNCHER, CHOOSING = "marta", re.compile(r"/rounds/[0-9a-f-]+/reviews/[0-9a-f-]+/ask$")
-"""Who launched the round chose its raters by name, and chooses who else is asked: never whether they answered (A17)."""
+LAUNCHER, OPEN_TO_HER = "marta", re.compile(r"^/people|/rounds/[0-9a-f-]+/reviews/[0-9a-f-]+/ask$")
+"""Who launched the round chose its raters by name, and chooses who else is asked: never whether they answered (A17).
+
+Those who report to her she sees among the people, whether or not they are raters.
+"""
 
 
 @pytest.mark.parametrize("name", MAY_READ)
@@ -94,7 +97,7 @@ def findings(company, name, accept):
         (address, canary)
         for address, (_, page) in pages.items()
         for canary in strangers
-        if canary in page and not (name == LAUNCHER and CHOOSING.search(address))
+        if canary in page and not (name == LAUNCHER and OPEN_TO_HER.search(address))
     }
     if SUBJECT not in MAY_READ[name]:
         sentence = "No combination of the numbers in this report"
