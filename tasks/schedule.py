@@ -6,5 +6,6 @@ SCHEDULE = {
     "mail": {"task": "tasks.outbox.sweep", "schedule": 15.0, "options": {"expires": 15}},
     "ends": {"task": "tasks.cycles.close_due", "schedule": 30.0, "options": {"expires": 30}},
     "beginnings": {"task": "tasks.cycles.open_due", "schedule": 60.0, "options": {"expires": 60}},
+    "releases": {"task": "tasks.releases.sweep", "schedule": 60.0, "options": {"expires": 60}},
     "tally": {"task": "tasks.tally.sweep", "schedule": 30.0, "options": {"expires": 30}},
 }

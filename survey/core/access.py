@@ -45,6 +45,9 @@ class Action(StrEnum):
     SETTLE_OBJECTION = "settle an objection"
     LIST_TEAMS = "list team figures"
     SEE_TEAM = "see team figures"
+    PREPARE_CONVERSATION = "prepare a conversation"
+    CHANGE_PLAN = "change a plan"
+    READ_PLAN = "read a plan"
 
 
 _ALLOWED: dict[Action, dict[Role, frozenset[Standing]]] = {
@@ -85,6 +88,10 @@ _ALLOWED: dict[Action, dict[Role, frozenset[Standing]]] = {
         Role.PEOPLE_OPERATIONS: frozenset({Standing.ANYONE}),
         Role.MANAGER: frozenset({Standing.MANAGES}),
     },
+    Action.PREPARE_CONVERSATION: {role: frozenset({Standing.MANAGES}) for role in Role},
+    # A plan is its subject's. Only with whom it was shared stands to it as one who manages.
+    Action.CHANGE_PLAN: {role: frozenset({Standing.OWN}) for role in Role},
+    Action.READ_PLAN: {role: frozenset({Standing.OWN, Standing.MANAGES}) for role in Role},
 }
 
 

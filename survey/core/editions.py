@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
+from survey.core import releases
+from survey.core.access import Standing
 from survey.core.disclosure import Comment, Group
 from survey.core.reports import Chapter, Question, Report
 
@@ -23,7 +25,10 @@ class Said:
 
 @dataclass(frozen=True)
 class Edition:
-    """A report as it is read, printed or saved. `is_own`: the copy is the subject's, and has private answers."""
+    """A report as it is read, printed or saved. `is_own`: the copy is the subject's, and has private answers.
+
+    `readers` are those who may read it by now.
+    """
 
     review_id: uuid.UUID
     subject_id: uuid.UUID
@@ -33,6 +38,7 @@ class Edition:
     report: Report
     comments: tuple[Comment, ...]
     is_own: bool = False
+    readers: frozenset[Standing] = releases.EVERYBODY
 
     def copy(self, *, is_own: bool) -> Edition:
         """The copy for the subject, or the one for anybody else: without private questions and their answers."""

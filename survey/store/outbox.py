@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from survey.core.letters import Kind
 from survey.store.base import UNORDERED, Base, UtcDateTime, random_key
+from survey.store.cycles import Review
 
 
 class State(StrEnum):
@@ -45,3 +48,8 @@ class Mail(Base):
     attempts: Mapped[int] = mapped_column(default=0)
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     state: Mapped[str] = mapped_column(default=State.WAITING)
+
+
+def about_reports(reviews: Iterable[Review], now: datetime) -> list[Mail]:
+    """The mails that tell subjects that they may read their report from now on."""
+    return [Mail(kind=Kind.REPORT, person_id=row.subject_id, reference=row.id, due_at=now) for row in reviews]

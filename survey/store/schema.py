@@ -21,6 +21,7 @@ from survey.store import (
     nominations,
     outbox,
     people,
+    plans,
     reports,
 )
 from survey.store.base import Base
@@ -52,6 +53,8 @@ TABLES = {
         audit.AuditEntry,
         imports.PeopleImport,
         custody.Custody,
+        plans.Plan,
+        plans.PlannedStep,
     )
 }
 """Every table by its name."""

@@ -18,6 +18,7 @@ from survey.web import (
     operations,
     participation,
     people,
+    plans,
     reports,
     responses,
     steps,
@@ -43,7 +44,7 @@ def register(app: Flask, csrf: CSRFProtect, *, redis_url: str) -> None:
         operations,
     ):
         app.register_blueprint(module.pages)
-    for module in (custody, objections):
+    for module in (custody, objections, plans):
         app.register_blueprint(module.pages)
     # A rater whose browser lost its session must get the form back with every answer kept, so this one page
     # looks at the token itself, as a part of its form.
