@@ -37,8 +37,8 @@ def cautions(report: Report, name: str) -> tuple[str, ...]:
     if figures:
         least = min(figure.n for figure in figures)
         said.append(
-            f"Few people speak here: the smallest figure rests on {least}. One more or one less can move an average by "
-            "half a point."
+            f"Few people speak here: the smallest figure rests on {least}. Had one of them answered two points "
+            f"differently, it would stand {2 / least:.1f} elsewhere."
         )
         said.append(
             "The line through a dot says where the average may well lie. Where two lines overlap, do not talk of a "
