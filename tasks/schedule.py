@@ -7,5 +7,6 @@ SCHEDULE = {
     "ends": {"task": "tasks.cycles.close_due", "schedule": 30.0, "options": {"expires": 30}},
     "beginnings": {"task": "tasks.cycles.open_due", "schedule": 60.0, "options": {"expires": 60}},
     "files": {"task": "tasks.people.forget_files", "schedule": 600.0, "options": {"expires": 600}},
+    "releases": {"task": "tasks.releases.sweep", "schedule": 60.0, "options": {"expires": 60}},
     "tally": {"task": "tasks.tally.sweep", "schedule": 30.0, "options": {"expires": 30}},
 }

@@ -48,6 +48,9 @@ class Action(StrEnum):
     SEE_TEAM = "see team figures"
     SEE_AUDIT = "see the audit log"
     WITHHOLD_COMMENTS = "withhold comments"
+    PREPARE_CONVERSATION = "prepare a conversation"
+    CHANGE_PLAN = "change a plan"
+    READ_PLAN = "read a plan"
 
 
 _ALLOWED: dict[Action, dict[Role, frozenset[Standing]]] = {
@@ -98,6 +101,10 @@ _ALLOWED: dict[Action, dict[Role, frozenset[Standing]]] = {
     Action.SEE_AUDIT: {Role.PEOPLE_OPERATIONS: frozenset({Standing.ANYONE})},
     # No manager, whoever launched the round: they work with those whom a comment is about.
     Action.WITHHOLD_COMMENTS: {Role.PEOPLE_OPERATIONS: frozenset({Standing.ANYONE})},
+    Action.PREPARE_CONVERSATION: {role: frozenset({Standing.MANAGES}) for role in Role},
+    # A plan is its subject's. Only with whom it was shared stands to it as one who manages.
+    Action.CHANGE_PLAN: {role: frozenset({Standing.OWN}) for role in Role},
+    Action.READ_PLAN: {role: frozenset({Standing.OWN, Standing.MANAGES}) for role in Role},
 }
 
 

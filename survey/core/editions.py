@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
+from survey.core import releases
+from survey.core.access import Standing
 from survey.core.disclosure import Comment, Group
 from survey.core.reports import Chapter, Question, Report
 
@@ -37,7 +39,10 @@ class Withheld:
 
 @dataclass(frozen=True)
 class Edition:
-    """A report as it is read, printed or saved. `is_own`: the copy is the subject's, and has private answers."""
+    """A report as it is read, printed or saved. `is_own`: the copy is the subject's, and has private answers.
+
+    `readers` are those who may read it by now.
+    """
 
     review_id: uuid.UUID
     subject_id: uuid.UUID
@@ -48,6 +53,7 @@ class Edition:
     comments: tuple[Comment, ...]
     withheld: tuple[Withheld, ...] = ()
     is_own: bool = False
+    readers: frozenset[Standing] = releases.EVERYBODY
 
     def copy(self, *, is_own: bool) -> Edition:
         """The copy for the subject, or the one for anybody else: without private questions and their answers."""

@@ -27,6 +27,8 @@ class Kind(StrEnum):
     LOCKED = "locked"  # a closed round waits for its passphrase
     OBJECTION = "objection"
     NO_REPORT = "no_report"
+    CHECK_IN = "check_in"
+    TEAM_REPORTS = "team_reports"  # a manager may read the reports of those who report to them
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ class Letter:
     review_id: uuid.UUID | None = None
     cycle_id: uuid.UUID | None = None
     subjects: tuple[str, ...] = ()
+    held_until: datetime | None = None
 
     @property
     def title(self) -> str:
@@ -148,6 +151,8 @@ class Letter:
             Kind.LOCKED: f"/rounds/{self.cycle_id}/custody/unlock",
             Kind.NOT_OPENED: f"/rounds/{self.cycle_id}",
             Kind.OBJECTION: f"/rounds/{self.cycle_id}",
+            Kind.TEAM_REPORTS: "/reports",
+            Kind.CHECK_IN: f"/plans/{self.review_id}",
         }
         return paths.get(self.kind, f"/r/{self.token}")
 

@@ -153,8 +153,10 @@ def answered(rating: int | None, scale: Sequence[str]) -> str:
 
 
 def gaps(report: Report, chapter: Chapter) -> tuple[Row, ...]:
-    """The talking points of a chapter: what its next steps should answer to."""
-    return tuple(row for row in chapter.rows if row.item in report.talking_points)
+    """What the next steps of a chapter should answer to: its talking points and its development areas."""
+    return tuple(
+        row for row in chapter.rows if row.item in report.talking_points or row.standing is Standing.DEVELOPMENT
+    )
 
 
 def how_to_read(report: Report, name: str | None) -> tuple[str, ...]:

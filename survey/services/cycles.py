@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from survey.core import competencies, cycles, questionnaires, teams, values
+from survey.core import competencies, cycles, questionnaires, releases, teams, values
 from survey.core.access import Role
 from survey.core.audit import Event
 from survey.core.competencies import Section
@@ -262,7 +262,7 @@ def close_due(session: Session, *, now: datetime) -> list[uuid.UUID]:
 
 
 def release(session: Session, cycle_id: uuid.UUID, *, actor_id: uuid.UUID | None, now: datetime) -> None:
-    """Lets subjects and their managers read the reports, and mails the subjects.
+    """Lets managers and subjects read the reports, and mails them; or managers first, where the cycle wants it so.
 
     Raises `IllegalStep` before everything is counted and the key is destroyed.
     """
@@ -272,10 +272,15 @@ def release(session: Session, cycle_id: uuid.UUID, *, actor_id: uuid.UUID | None
     to = cycles.step(Phase(cycle.phase), Phase.RELEASED)
     if not cycle.is_key_destroyed:
         raise BadInput("The key of this round is just being destroyed. Please try again in a minute.")
-    cycle.phase = to
+    cycle.phase, cycle.held_until = to, releases.held_until(now, cycle.manager_days)
+    managers = dict.fromkeys(row.subject.manager_id for row in cycle.reviews)
     session.add_all(
-        outbox.Mail(kind=Kind.REPORT, person_id=row.subject_id, reference=row.id, due_at=now) for row in cycle.reviews
+        outbox.Mail(kind=Kind.TEAM_REPORTS, person_id=manager_id, reference=cycle_id, due_at=now)
+        for manager_id in managers
+        if manager_id
     )
+    if cycle.held_until is None:
+        session.add_all(outbox.about_reports(cycle.reviews, now))
     session.flush()
     detail = {"reports": str(len(cycle.reviews))}
     audit.record(session, Event.CYCLE_RELEASED, actor_id=actor_id, about=cycle_id, now=now, detail=detail)

@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
-from survey.core import cycles, greetings, questionnaires
+from survey.core import cycles, greetings, questionnaires, releases
 from survey.core.competencies import Section
 from survey.core.cycles import Phase, Warning
 from survey.core.errors import BadInput, NotFound
@@ -86,6 +86,7 @@ def copy(session: Session, source_id: uuid.UUID, name: str, *, launcher_id: uuid
     cycle = make(session, name, launcher_id=launcher_id, now=now)
     cycle.minimum, cycle.blocks, cycle.labels = source.minimum, list(source.blocks), source.labels
     cycle.greeting, cycle.reminders = source.greeting, source.reminders
+    cycle.manager_days = source.manager_days
     newest = _newest(session)
     active = set(session.scalars(select(Person.id).where(Person.is_active)))
     new_ids: dict[uuid.UUID, uuid.UUID] = {}
@@ -211,16 +212,19 @@ def set_dates(
     opens_at: datetime | None,
     closes_at: datetime,
     reminders: Iterable[str],
+    manager_days: int = 0,
     now: datetime,
 ) -> None:
-    """When it opens (None: by hand), when it closes, and which reminders go out.
+    """When it opens (None: by hand), when it closes, which reminders go out, and who reads the reports first.
 
-    Raises `BadInput` for a start in the past or an end too soon after it.
+    `manager_days`: so many days before the subjects, 0 for both at once. Raises `BadInput` for a start in the past, an
+    end too soon after it, or too many such days.
     """
     cycle = _draft(session, cycle_id)
     if opens_at is not None and opens_at <= now:
         raise BadInput("The day of opening must be in the future; leave it empty to open the round by hand.")
     cycle.closes_at = cycles.check_end(opens_at or now, closes_at)
+    cycle.manager_days = manager_days and releases.check_days(manager_days)
     cycle.opens_at = opens_at
     cycle.is_scheduled = cycle.is_scheduled and opens_at is not None
     chosen = set(reminders)

@@ -18,13 +18,15 @@ from survey.core.people import LANGUAGE
 from survey.store import audit, departures, people, schema
 from survey.store.cycles import Cycle, Review
 from survey.store.imports import PeopleImport
+from survey.store.mailings import Mailing, RefusedAddress, Snooze
 from survey.store.nominations import Nomination
 from survey.store.outbox import Mail
 from survey.store.people import Person
+from survey.store.plans import Plan
 
 NAMELESS = "Somebody who has left"
 
-RECEIVED = ("cell", "comment", "report")
+RECEIVED = ("cell", "comment", "withheld", "report", "plan")
 """The tables of what was said about a person: their rows go with the person."""
 
 KEPT = ("envelope", "invitation", "nomination", "review_page")
@@ -88,6 +90,9 @@ def erase(session: Session, person_id: uuid.UUID, *, actor_id: uuid.UUID, now: d
     session.flush()
     reviews = session.scalars(select(Review.id).where(Review.subject_id == person_id)).all()
     _forget_received(session, reviews)
+    session.execute(update(Plan).where(Plan.shared_with_id == person_id).values(shared_with_id=None))
+    for mailed in (Mailing, Snooze, RefusedAddress):
+        session.execute(delete(mailed).where(mailed.person_id == person_id))
     session.execute(delete(Mail).where(or_(Mail.person_id == person_id, Mail.reference.in_([*reviews, person_id]))))
     # Whichever file is waiting, the person may stand in it.
     session.execute(delete(PeopleImport))
@@ -102,7 +107,8 @@ def erase(session: Session, person_id: uuid.UUID, *, actor_id: uuid.UUID, now: d
 
 def touched() -> Sequence[str]:
     """The tables that an erasure takes from, for the vacuum after it."""
-    return (*RECEIVED, "person", "sign_in", "sign_in_link", "outbox", "nomination", "review", "people_import")
+    own = ("person", "sign_in", "sign_in_link", "outbox", "mailing", "snooze", "refused_address")
+    return (*RECEIVED, "planned_step", *own, "nomination", "review", "people_import")
 
 
 def _person(session: Session, person_id: uuid.UUID) -> Person:

@@ -29,6 +29,7 @@ from survey.store.invitations import Invitation, InvitationToken, mint
 from survey.store.mailings import Mailing, RefusedAddress, Snooze, time_zone_of
 from survey.store.outbox import DIGEST, Mail, State
 from survey.store.people import Person, SignInLink
+from survey.store.plans import Plan
 from survey.store.reports import Report
 
 LEASE = timedelta(minutes=2)
@@ -239,10 +240,44 @@ def _cycle(row: Any) -> uuid.UUID:
 
 def _report(session: Session, mail: Mail, person: Person, pace: Pace, now: datetime) -> Letter | None:
     review = session.get(Review, mail.reference)
-    if review is None or review.cycle.phase != Phase.RELEASED:
+    if review is None or review.cycle.phase != Phase.RELEASED or review.cycle.held_until is not None:
         return None
     kind = Kind.REPORT if session.get(Report, review.id) else Kind.NO_REPORT
     return Letter(kind, person.address, person.name, _message_id(mail), cycle=review.cycle.name, review_id=review.id)
+
+
+def _team_reports(session: Session, mail: Mail, person: Person, pace: Pace, now: datetime) -> Letter | None:
+    """To a manager: about whom they may read a report, and until when the others may not."""
+    cycle = session.get(Cycle, mail.reference)
+    if cycle is None or cycle.phase != Phase.RELEASED:
+        return None
+    names = session.scalars(
+        select(Person.name)
+        .join(Review, Review.subject_id == Person.id)
+        .where(Review.cycle_id == cycle.id, Person.manager_id == person.id)
+        .order_by(Person.name)
+    ).all()
+    if not names:
+        return None
+    return Letter(
+        Kind.TEAM_REPORTS,
+        person.address,
+        person.name,
+        _message_id(mail),
+        cycle=cycle.name,
+        subjects=tuple(names),
+        held_until=cycle.held_until,
+    )
+
+
+def _check_in(session: Session, mail: Mail, person: Person, pace: Pace, now: datetime) -> Letter | None:
+    """To the subject, on the day that they chose and have not changed since. Says nothing of what they planned."""
+    plan, review = session.get(Plan, mail.reference), session.get(Review, mail.reference)
+    if plan is None or review is None or str(plan.check_in_on) != mail.slot:
+        return None
+    return Letter(
+        Kind.CHECK_IN, person.address, person.name, _message_id(mail), cycle=review.cycle.name, review_id=review.id
+    )
 
 
 def _passphrase(session: Session, mail: Mail, person: Person, pace: Pace, now: datetime) -> Letter | None:
@@ -328,4 +363,6 @@ _COMPOSERS: dict[str, Callable[[Session, Mail, Person, Pace, datetime], Letter |
     Kind.NOT_OPENED: _not_opened,
     Kind.LOCKED: _passphrase,
     Kind.OBJECTION: _objection,
+    Kind.TEAM_REPORTS: _team_reports,
+    Kind.CHECK_IN: _check_in,
 }

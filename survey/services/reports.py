@@ -13,7 +13,7 @@ from datetime import datetime
 from sqlalchemy import literal, null, select, union_all
 from sqlalchemy.orm import Session
 
-from survey.core import values
+from survey.core import releases, values
 from survey.core.access import Standing
 from survey.core.audit import Event
 from survey.core.cycles import Phase
@@ -22,16 +22,14 @@ from survey.core.editions import Edition, Withheld
 from survey.core.errors import NotFound
 from survey.core.reports import Report
 from survey.store import audit, people, reports
-from survey.store.cycles import Cycle, Review
+from survey.store.cycles import Cycle, Review, readable_by
 from survey.store.people import Person
-
-READABLE = (Phase.RELEASED, Phase.ARCHIVED)
 
 
 def read(session: Session, review_id: uuid.UUID) -> Edition:
     """The released report of a review, whole, in one query. Raises `NotFound` before its release.
 
-    What a reader gets is a `copy` of it, made for how they stand to it.
+    What a reader gets is a `copy` of it, made for how they stand to it; `standing` says who may read it by now.
     """
     # Comments, and how many were withheld, as lines of one kind.
     said = union_all(
@@ -59,6 +57,8 @@ def read(session: Session, review_id: uuid.UUID) -> Edition:
             Person.name,
             Cycle.name,
             Cycle.closes_at,
+            Cycle.phase,
+            Cycle.held_until,
             said.c.item,
             said.c.group,
             said.c.text,
@@ -68,12 +68,12 @@ def read(session: Session, review_id: uuid.UUID) -> Edition:
         .join(Cycle, Cycle.id == Review.cycle_id)
         .join(Person, Person.id == Review.subject_id)
         .outerjoin(said, said.c.review_id == Review.id)
-        .where(reports.Report.review_id == review_id, Cycle.phase.in_(READABLE))
+        .where(reports.Report.review_id == review_id, Cycle.phase.in_(releases.READABLE))
         .order_by(said.c.place)
     ).all()
     if not rows:
         raise NotFound("There is no such report, or it has not been released yet.")
-    body, subject_id, subject, cycle, closed_at, *_ = rows[0]
+    body, subject_id, subject, cycle, closed_at, phase, held_until, *_ = rows[0]
     lines = [row for row in rows if row.item is not None]
     return Edition(
         review_id,
@@ -84,6 +84,7 @@ def read(session: Session, review_id: uuid.UUID) -> Edition:
         values.load(Report, body),
         tuple(Comment(item, Group(group), text) for *_, item, group, text, number in lines if not number),
         tuple(Withheld(item, Group(group), number) for *_, item, group, _, number in lines if number),
+        readers=releases.readers(Phase(phase), is_held=held_until is not None),
     )
 
 
@@ -95,12 +96,13 @@ class NothingPublished:
     subject: str
     cycle: str
     was_objected: bool
+    readers: frozenset[Standing]
 
 
 def nothing_published(session: Session, review_id: uuid.UUID) -> NothingPublished | None:
     """Of a released review without a report, because nothing was published for it: about whom it was. Else None."""
     row = session.execute(
-        select(Person.id, Person.name, Cycle.name, Review.is_objected)
+        select(Person.id, Person.name, Cycle.name, Review.is_objected, Cycle.phase, Cycle.held_until)
         .select_from(Review)
         .join(Cycle, Cycle.id == Review.cycle_id)
         .join(Person, Person.id == Review.subject_id)
@@ -108,19 +110,23 @@ def nothing_published(session: Session, review_id: uuid.UUID) -> NothingPublishe
         .where(
             Review.id == review_id,
             Review.is_tallied,
-            Cycle.phase.in_(READABLE),
+            Cycle.phase.in_(releases.READABLE),
             reports.Report.review_id.is_(None),
         )
     ).one_or_none()
-    return NothingPublished(*row) if row else None
+    if row is None:
+        return None
+    subject_id, subject, cycle, is_objected, phase, held_until = row
+    readers = releases.readers(Phase(phase), is_held=held_until is not None)
+    return NothingPublished(subject_id, subject, cycle, is_objected, readers)
 
 
 def standing(session: Session, edition: Edition | NothingPublished, person_id: uuid.UUID) -> frozenset[Standing]:
-    """How this person stands to the report."""
+    """How this person stands to the report; empty as long as whoever stands so may not read it yet."""
     if edition.subject_id == person_id:
-        return frozenset({Standing.OWN})
+        return edition.readers & {Standing.OWN}
     if people.reports_to(session, edition.subject_id, person_id):
-        return frozenset({Standing.MANAGES})
+        return edition.readers & {Standing.MANAGES}
     return frozenset()
 
 
@@ -146,13 +152,13 @@ class Listed:
     closed_at: datetime
 
 
-def readable(session: Session, subject_ids: Sequence[uuid.UUID]) -> Sequence[Listed]:
-    """The released reports about these people, the newest first."""
+def readable(session: Session, subject_ids: Sequence[uuid.UUID], *, standing: Standing) -> Sequence[Listed]:
+    """The reports about these people that whoever stands so to them may read by now, the newest first."""
     rows = session.execute(
         select(Review.id, Person.name, Cycle.name, Cycle.closes_at)
         .join(Cycle, Cycle.id == Review.cycle_id)
         .join(Person, Person.id == Review.subject_id)
-        .where(Review.subject_id.in_(subject_ids), Cycle.phase.in_(READABLE))
+        .where(Review.subject_id.in_(subject_ids), readable_by(standing))
         .order_by(Cycle.closes_at.desc(), Person.name)
     )
     return [Listed(*row) for row in rows]

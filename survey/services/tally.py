@@ -15,7 +15,7 @@ from sqlalchemy import delete, exists, or_, select
 from sqlalchemy.orm import Session
 
 from survey.core import cycles, disclosure, reports, values
-from survey.core.access import Role
+from survey.core.access import Role, Standing
 from survey.core.audit import Event
 from survey.core.changes import Earlier
 from survey.core.cycles import Phase
@@ -26,7 +26,7 @@ from survey.core.questionnaires import Questionnaire
 from survey.core.relationships import Relationship
 from survey.store import audit, envelopes
 from survey.store.custody import Custody
-from survey.store.cycles import Cycle, Review
+from survey.store.cycles import Cycle, Review, readable_by
 from survey.store.envelopes import Draft, Envelope
 from survey.store.keys import Keyring
 from survey.store.outbox import Mail
@@ -115,7 +115,7 @@ def _earlier(session: Session, review: Review) -> Earlier | None:
         .join(Cycle, Cycle.id == Review.cycle_id)
         .where(
             Review.subject_id == review.subject_id,
-            Cycle.phase.in_((Phase.RELEASED, Phase.ARCHIVED)),
+            readable_by(Standing.OWN),
             Cycle.closes_at < review.cycle.closes_at,
         )
         .order_by(Cycle.closes_at.desc())

@@ -15,17 +15,17 @@ from sqlalchemy.orm import Session
 from survey.core import disclosure, nodes, teams, values
 from survey.core.access import Role, Standing
 from survey.core.audit import Event
-from survey.core.cycles import Phase
 from survey.core.disclosure import Band, Group
 from survey.core.errors import NotFound
 from survey.core.nodes import Node
 from survey.core.questionnaires import Questionnaire
 from survey.store import audit, people
-from survey.store.cycles import Cycle, Review
+from survey.store.cycles import Cycle, Review, readable_by
 from survey.store.people import Person
 from survey.store.reports import Cell, Report
 
-READABLE = (Phase.RELEASED, Phase.ARCHIVED)
+# Not before the subjects have their reports: what one reader sees beside the figures must not grow afterwards.
+READABLE = readable_by(Standing.OWN)
 
 MISSING = "There are no such team figures, or they have not been released yet."
 ERASED = (
@@ -67,7 +67,7 @@ def view(session: Session, cycle_id: uuid.UUID, person_id: uuid.UUID) -> View:
     figures from before, others would be about that one person. Raises `Unsafe` when the auditor objects to what
     would be seen together.
     """
-    cycle = session.scalar(select(Cycle).where(Cycle.id == cycle_id, Cycle.phase.in_(READABLE)))
+    cycle = session.scalar(select(Cycle).where(Cycle.id == cycle_id, READABLE))
     person = session.get(Person, person_id)
     if cycle is None or person is None:
         raise NotFound(MISSING)
@@ -107,7 +107,7 @@ def readable(session: Session, person_id: uuid.UUID) -> Sequence[Listed]:
     """The cycles of which this person may see teams, the one that ended last first."""
     person = session.get(Person, person_id)
     rows = session.execute(
-        select(Cycle.id, Cycle.name, Cycle.closes_at).where(Cycle.phase.in_(READABLE)).order_by(Cycle.closes_at.desc())
+        select(Cycle.id, Cycle.name, Cycle.closes_at).where(READABLE).order_by(Cycle.closes_at.desc())
     )
     return [
         Listed(*row)

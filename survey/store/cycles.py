@@ -6,9 +6,11 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, false, select
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, UniqueConstraint, and_, false, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
+from survey.core import releases
+from survey.core.access import Standing
 from survey.core.cycles import Phase
 from survey.core.nominations import Choice
 from survey.store.base import Base, UtcDateTime, random_key
@@ -20,7 +22,8 @@ class Cycle(Base):
     """A round of reviews. `public_key` seals its envelopes; the private one lies outside the database.
 
     `opens_at` is the plan until it opens, and then when it did. `labels` are the words of the frequency scale, where
-    they were changed, the opt-out last; `reminders` the slots that were left on, None for all.
+    they were changed, the opt-out last; `reminders` the slots that were left on, None for all. `manager_days` is by how
+    many days managers read before the subjects; after the release `held_until` is set as long as subjects may not read.
     """
 
     __tablename__ = "cycle"
@@ -50,6 +53,8 @@ class Cycle(Base):
     reminders: Mapped[list[str] | None]
     is_scheduled: Mapped[bool] = mapped_column(default=False, server_default=false())
     is_cancelled: Mapped[bool] = mapped_column(default=False, server_default=false())
+    manager_days: Mapped[int] = mapped_column(default=0, server_default="0")
+    held_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     launcher: Mapped[Person] = relationship()
     reviews: Mapped[list[Review]] = relationship(back_populates="cycle", cascade="all, delete-orphan")
@@ -105,6 +110,12 @@ def locked(session: Session, cycle_id: uuid.UUID) -> Cycle | None:
         select(Cycle).where(Cycle.id == cycle_id).with_for_update(of=Cycle).execution_options(populate_existing=True)
     )
     return session.scalar(fresh)
+
+
+def readable_by(standing: Standing) -> ColumnElement[bool]:
+    """The condition that whoever stands so to a report of the cycle may read it (`survey.core.releases`)."""
+    is_released = Cycle.phase.in_(releases.READABLE)
+    return is_released if standing in releases.MANAGERS else and_(is_released, Cycle.held_until.is_(None))
 
 
 def titles(session: Session, cycle_id: uuid.UUID) -> dict[uuid.UUID, tuple[str, ...]]:

@@ -10,7 +10,9 @@ from enum import StrEnum
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from survey.core.letters import Kind
 from survey.store.base import UNORDERED, Base, UtcDateTime, random_key
+from survey.store.cycles import Review
 
 DIGEST = "digest"
 """The kind of a mail about waiting reviews. Its slot is the person's working day, so that a second one cannot be."""
@@ -67,3 +69,8 @@ def last_days(
     if but is not None:
         days = days.where(Mail.id != but)
     return {person_id: date.fromisoformat(day) for person_id, day in session.execute(days.group_by(Mail.person_id))}
+
+
+def about_reports(reviews: Iterable[Review], now: datetime) -> list[Mail]:
+    """The mails that tell subjects that they may read their report from now on."""
+    return [Mail(kind=Kind.REPORT, person_id=row.subject_id, reference=row.id, due_at=now) for row in reviews]

@@ -22,6 +22,7 @@ from survey.store import (
     nominations,
     outbox,
     people,
+    plans,
     reports,
 )
 from survey.store.base import Base
@@ -57,6 +58,8 @@ TABLES = {
         mailings.Mailing,
         mailings.Snooze,
         mailings.RefusedAddress,
+        plans.Plan,
+        plans.PlannedStep,
     )
 }
 """Every table by its name."""

@@ -22,6 +22,7 @@ from survey.web import (
     operations,
     participation,
     people,
+    plans,
     reports,
     responses,
     steps,
@@ -51,7 +52,7 @@ def register(app: Flask, csrf: CSRFProtect, *, redis_url: str) -> None:
         mailings,
     ):
         app.register_blueprint(module.pages)
-    for module in (custody, objections):
+    for module in (custody, objections, plans):
         app.register_blueprint(module.pages)
     # A rater whose browser lost its session must get the form back with every answer kept, so this one page
     # looks at the token itself, as a part of its form.

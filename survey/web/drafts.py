@@ -11,14 +11,14 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from sqlalchemy.orm import Session
-from wtforms import DateField, SelectField, SelectMultipleField, StringField, TextAreaField
+from wtforms import DateField, IntegerField, RadioField, SelectField, SelectMultipleField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length, Optional
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from survey import context
 from survey.context import needs
 from survey.core import cycles as rules
-from survey.core import greetings, questionnaires, statements
+from survey.core import greetings, questionnaires, releases, statements
 from survey.core.access import Action, Role
 from survey.core.competencies import Section
 from survey.core.cycles import Phase
@@ -116,6 +116,20 @@ class DatesForm(FlaskForm):
         "Remind those who have not finished",
         choices={slot: words.capitalize() for slot, words in rules.SLOTS.items()},
         description="At most one mail per person and working day, over all rounds.",
+    )
+    release = RadioField(
+        "When the reports are released, who reads them",
+        choices={
+            "both": "Engineers and their managers at once",
+            "managers": "Managers first, to prepare the conversation",
+        },
+        validate_choice=False,
+    )
+    manager_days = IntegerField(
+        "Engineers so many days later",
+        [Optional()],
+        description="Only where managers are first. You can always let the engineers read earlier, by hand.",
+        render_kw={"min": releases.DAYS[0], "max": releases.DAYS[-1], "inputmode": "numeric"},
     )
 
 
@@ -303,7 +317,14 @@ def dates(cycle_id: uuid.UUID) -> ResponseReturnValue:
         form.opens_on.data = row.opens_at.date() if row.opens_at else None
         form.closes_on.data = rules.last_day(row.closes_at)
         form.reminders.data = list(rules.SLOTS if row.reminders is None else row.reminders)
+        form.release.data = "managers" if row.manager_days else "both"
+        form.manager_days.data = row.manager_days or releases.DEFAULT_DAYS
     if form.validate_on_submit() and form.closes_on.data:
+        try:
+            days = releases.check_days(form.manager_days.data) if form.release.data == "managers" else 0
+        except BadInput as error:
+            form.manager_days.errors = [str(error)]
+            return _page("dates", row, form)
         try:
             with context.transaction() as session:
                 context.runnable(session, cycle_id)
@@ -313,6 +334,7 @@ def dates(cycle_id: uuid.UUID) -> ResponseReturnValue:
                     opens_at=_morning(form.opens_on.data),
                     closes_at=rules.end_of(form.closes_on.data),
                     reminders=form.reminders.data or [],
+                    manager_days=days,
                     now=context.now(),
                 )
         except BadInput as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from flask import Blueprint, render_template
@@ -12,13 +12,14 @@ from sqlalchemy.orm import Session
 
 from survey import context
 from survey.context import needs
-from survey.core import editions, readiness, sentences
+from survey.core import conversations, editions, readiness, sentences
 from survey.core.access import Action, Standing
 from survey.core.editions import Edition
 from survey.core.errors import NotAllowed, NotFound
+from survey.core.plans import Plan
 from survey.core.sections import Section
 from survey.delivery import charts, ladders, pdf, sheets, shifts
-from survey.services import people, reports
+from survey.services import people, plans, reports
 from survey.services.reports import NothingPublished
 
 pages = Blueprint("reports", __name__, url_prefix="/reports")
@@ -30,9 +31,11 @@ def index() -> ResponseReturnValue:
     """One's own reports, and those of the people who report to one."""
     person = context.permit(Action.SEE_HOME)
     with context.reading() as session:
-        own = reports.readable(session, [person.id])
-        team = reports.readable(session, [one.id for one in people.below(session, person.id)])
-    return render_template("reports/index.html", own=own, team=team)
+        own = reports.readable(session, [person.id], standing=Standing.OWN)
+        below = [one.id for one in people.below(session, person.id)]
+        team = reports.readable(session, below, standing=Standing.MANAGES)
+        shared = plans.shared_with(session, person.id)
+    return render_template("reports/index.html", own=own, team=team, shared=shared)
 
 
 @pages.get("/<uuid:review_id>")
@@ -46,7 +49,27 @@ def read(review_id: uuid.UUID) -> ResponseReturnValue:
     if not edition.is_own:
         with context.transaction() as session:
             reports.note_reading(session, edition, actor_id=context.signed_in().id, now=context.now())
-    return shown(edition)
+    return shown(edition, _plans(edition))
+
+
+@pages.get("/<uuid:review_id>/conversation")
+@needs(Action.PREPARE_CONVERSATION)
+def conversation(review_id: uuid.UUID) -> ResponseReturnValue:
+    """One page with which a manager prepares the conversation. For the subject and for others there is none."""
+    edition = _copy_of(review_id)
+    if edition.is_own:
+        raise NotFound(MISSING)
+    context.permit(Action.PREPARE_CONVERSATION, Standing.MANAGES)
+    return render_template(
+        "reports/conversation.html",
+        edition=edition,
+        report=edition.report,
+        name=edition.subject,
+        say=sentences,
+        prompts=conversations.prompts(edition.report),
+        cautions=conversations.cautions(edition.report, edition.subject),
+        plan=next((plan for plan in _plans(edition) if plan.review_id == review_id), None),
+    )
 
 
 @pages.get("/<uuid:review_id>.pdf")
@@ -77,6 +100,12 @@ def _copy_of(review_id: uuid.UUID) -> Edition:
         edition = reports.read(session, review_id)
         is_own = _check(session, edition)
     return edition.copy(is_own=is_own)
+
+
+def _plans(edition: Edition) -> Sequence[Plan]:
+    """The subject's plans, as far as whoever is signed in may see them."""
+    with context.reading() as session:
+        return plans.seen(session, edition.subject_id, context.signed_in().id)
 
 
 def _nothing(review_id: uuid.UUID) -> str:
@@ -111,11 +140,13 @@ def _saved(edition: Edition, ending: str, kind: str, made: Callable[[Edition], b
     return content, {"Content-Type": kind, "Content-Disposition": f'attachment; filename="report.{ending}"'}
 
 
-def shown(edition: Edition) -> str:
-    """The page of this copy of a report."""
+def shown(edition: Edition, seen: Sequence[Plan] = ()) -> str:
+    """The page of this copy of a report, beside those plans of its subject that its reader may see, newest first."""
     return render_template(
         "reports/report.html",
         edition=edition,
+        plan=next((plan for plan in seen if plan.review_id == edition.review_id), None),
+        earlier=next((plan for plan in seen if plan.closed_at < edition.closed_at), None),
         report=edition.report,
         name=None if edition.is_own else edition.subject,
         own_label="You" if edition.is_own else "Self",

@@ -16,7 +16,8 @@ from survey.core import cycles as rules
 from survey.core.access import Action
 from survey.core.cycles import Warning
 from survey.core.errors import BadInput
-from survey.services import custody, cycles, drafts, nominations, participation
+from survey.core.releases import held_until
+from survey.services import custody, cycles, drafts, nominations, participation, releases
 
 pages = Blueprint("steps", __name__, url_prefix="/rounds")
 
@@ -212,16 +213,45 @@ def release(cycle_id: uuid.UUID) -> ResponseReturnValue:
             context.runnable(session, cycle_id)
             cycles.release(session, cycle_id, actor_id=context.signed_in().id, now=context.now())
         context.wake("tasks.outbox.sweep")
-        flash("The reports are released, and everybody under review gets a mail.", "done")
+        flash("The reports are released, and everybody who can read one now gets a mail.", "done")
         return _back(cycle_id)
     with context.reading() as session:
         row = context.runnable(session, cycle_id)
-        subjects = len(row.reviews)
-    lines = [
-        f"{subjects} people get a mail and can read their report; so can their managers.",
-        "A report that has been released cannot be taken back, and no comment in it can be withheld any more.",
-    ]
-    return _confirm("Release the reports?", lines, "Release", cycle_id, form)
+        subjects, until = len(row.reviews), held_until(context.now(), row.manager_days)
+        unmanaged = sum(review.subject.manager_id is None for review in row.reviews)
+    lines = ["A report that has been released cannot be taken back, and no comment in it can be withheld any more."]
+    if until is None:
+        lines.insert(0, f"{subjects} people get a mail and can read their report; so can their managers.")
+        return _confirm("Release the reports?", lines, "Release", cycle_id, form)
+    lines.insert(
+        0,
+        "The managers get a mail and can read the reports now, to prepare the conversation. "
+        f"{subjects} people under review can read theirs from {until:%A} {until.day} {until:%B} on, or earlier if you "
+        "release them by hand.",
+    )
+    if unmanaged:
+        lines.append(f"{unmanaged} of them have no manager here: until then nobody reads their reports.")
+    return _confirm("Release the reports to the managers?", lines, "Release to the managers", cycle_id, form)
+
+
+@pages.route("/<uuid:cycle_id>/release-to-engineers", methods=["GET", "POST"])
+@needs(Action.RUN_CYCLE)
+def release_to_engineers(cycle_id: uuid.UUID) -> ResponseReturnValue:
+    """Lets the people under review read their reports before their day."""
+    form = FlaskForm()
+    if form.validate_on_submit():
+        with context.transaction() as session:
+            context.runnable(session, cycle_id)
+            releases.to_subjects(session, cycle_id, actor_id=context.signed_in().id, now=context.now())
+        context.wake("tasks.outbox.sweep")
+        flash("The engineers can read their reports now, and get a mail.", "done")
+        return _back(cycle_id)
+    with context.reading() as session:
+        row = context.runnable(session, cycle_id)
+        subjects, until = len(row.reviews), row.held_until
+    day = f", and not on {until:%A} {until.day} {until:%B}" if until else ""
+    lines = [f"{subjects} people get a mail and can read their report now{day}. This cannot be taken back."]
+    return _confirm("Release the reports to the engineers?", lines, "Release to the engineers", cycle_id, form)
 
 
 @pages.route("/<uuid:cycle_id>/delete", methods=["GET", "POST"])

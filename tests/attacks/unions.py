@@ -16,6 +16,7 @@ from itertools import combinations
 from sqlalchemy import select
 
 from survey import context
+from survey.core.access import Standing
 from survey.core.nodes import Kind
 from survey.core.relationships import Relationship
 from survey.services import cycles, people, reports, teams
@@ -139,7 +140,7 @@ def _read(made: Organisation, name: str) -> frozenset[str]:
     """Whose reports this person can open, tried one by one as the page does."""
     with context.reading() as session:
         everybody = [made.ids[name], *(one.id for one in people.below(session, made.ids[name]))]
-        listed = {one.review_id for one in reports.readable(session, everybody)}
+        listed = {one.review_id for one in reports.readable(session, everybody, standing=Standing.MANAGES)}
         opened = {
             subject
             for subject, review in made.reviews.items()

@@ -59,14 +59,16 @@ def main() -> None:
 
 @contextmanager
 def _served(folder: Path) -> Iterator[tuple[Flask, str]]:
-    folder.mkdir()
+    # Keys are refused in the folder of the database.
+    rows = folder / "rows"
+    rows.mkdir(parents=True)
     port = free_port()
     app = create_app(
         settings.load(
             {
                 "SURVEY_MODE": "testing",
                 "SURVEY_SECRET_KEY": secrets.token_urlsafe(48),
-                "SURVEY_DATABASE_URL": f"sqlite:///{folder}/survey.sqlite",
+                "SURVEY_DATABASE_URL": f"sqlite:///{rows}/survey.sqlite",
                 "SURVEY_REDIS_URL": "redis://127.0.0.1:1/0",
                 "SURVEY_KEY_DIRECTORY": str(folder / "keys"),
                 "SURVEY_BASE_URL": f"http://127.0.0.1:{port}",
@@ -75,7 +77,7 @@ def _served(folder: Path) -> Iterator[tuple[Flask, str]]:
         ),
         clock=lambda: _clock[0],
     )
-    engine = base.connect(f"sqlite:///{folder}/survey.sqlite")
+    engine = base.connect(f"sqlite:///{rows}/survey.sqlite")
     schema.upgrade(engine)
     engine.dispose()
     server = make_server("127.0.0.1", port, app, threaded=True)

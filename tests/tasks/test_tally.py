@@ -85,7 +85,11 @@ def test_publishing_nothing_deletes_its_answers_and_lets_the_round_finish(compan
             assert session.scalars(select(table.review_id).where(table.review_id == thin)).all() == []
         assert session.get(Report, full) is not None
     kinds = {letter.address: letter.kind for letter, _ in company.letters() if letter.kind != "objection"}
-    assert kinds == {"sam@company.test": "no_report", "ben@company.test": "report"}
+    assert kinds == {
+        "sam@company.test": "no_report",
+        "ben@company.test": "report",
+        "marta@company.test": "team_reports",
+    }
 
 
 def test_only_what_was_objected_to_can_be_settled(company):

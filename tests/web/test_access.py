@@ -143,6 +143,16 @@ def test_a_request_without_the_forms_token_changes_nothing(company):
     assert client.post(f"/rounds/{cycle_id}/open", data={"csrf_token": csrf(page.text)}).status_code == 303
 
 
+@pytest.mark.parametrize("role", Role)
+def test_a_plan_is_changed_by_its_subject_alone_and_a_conversation_prepared_by_a_manager(role):
+    assert is_allowed(Action.CHANGE_PLAN, role, frozenset({Standing.OWN}))
+    assert not is_allowed(Action.CHANGE_PLAN, role, frozenset(Standing) - {Standing.OWN, Standing.ANYONE})
+    assert is_allowed(Action.READ_PLAN, role, frozenset({Standing.MANAGES}))
+    assert not is_allowed(Action.READ_PLAN, role)
+    assert is_allowed(Action.PREPARE_CONVERSATION, role, frozenset({Standing.MANAGES}))
+    assert not is_allowed(Action.PREPARE_CONVERSATION, role, frozenset({Standing.OWN, Standing.LAUNCHED}))
+
+
 def test_what_the_table_does_not_name_is_denied():
     assert not is_allowed(Action.CHANGE_PEOPLE, Role.ENGINEER, frozenset(Standing) - {Standing.ANYONE})
     assert not is_allowed(Action.RUN_CYCLE, Role.MANAGER)

@@ -1,0 +1,43 @@
+"""Reports that managers read first: given to the subjects, by date or by hand."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from survey.core import releases
+from survey.core.audit import Event
+from survey.core.cycles import Phase
+from survey.core.errors import IllegalStep, NotFound
+from survey.store import audit, outbox
+from survey.store.cycles import Cycle
+
+
+def to_subjects(session: Session, cycle_id: uuid.UUID, *, actor_id: uuid.UUID | None, now: datetime) -> None:
+    """Lets the subjects of a cycle read their reports, and mails them. `actor_id` None: its day has come.
+
+    Raises `IllegalStep` where nothing is held back from them.
+    """
+    cycle = session.scalar(select(Cycle).where(Cycle.id == cycle_id).with_for_update(of=Cycle))
+    if cycle is None:
+        raise NotFound("There is no such round.")
+    if releases.readers(Phase(cycle.phase), is_held=cycle.held_until is not None) != releases.MANAGERS:
+        raise IllegalStep("The reports of this round are with the engineers already, or not released at all.")
+    cycle.held_until = None
+    session.add_all(outbox.about_reports(cycle.reviews, now))
+    session.flush()
+    audit.record(
+        session, Event.CYCLE_RELEASED, actor_id=actor_id, about=cycle_id, now=now, detail={"to": "the engineers"}
+    )
+
+
+def due(session: Session, *, now: datetime) -> list[uuid.UUID]:
+    """The cycles whose subjects may read their reports from now on, and could not yet."""
+    return list(
+        session.scalars(
+            select(Cycle.id).where(Cycle.phase.in_(releases.READABLE), Cycle.held_until <= now).order_by(Cycle.id)
+        )
+    )

@@ -1,0 +1,34 @@
+"""Reports that managers read first are given to the engineers on their day."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+
+from celery import shared_task
+
+from survey import context
+from survey.core.errors import IllegalStep
+from survey.services import releases
+
+
+@shared_task(name="tasks.releases.sweep")
+def sweep() -> int:
+    """Releases what is due to the engineers; the value is how many rounds that were."""
+    now = context.now()
+    with context.reading() as session:
+        due = releases.due(session, now=now)
+    released = sum(_release(cycle_id, now) for cycle_id in due)
+    if released:
+        context.wake("tasks.outbox.sweep")
+    return released
+
+
+def _release(cycle_id: uuid.UUID, now: datetime) -> bool:
+    """Whether it was this task that released it: somebody may have done so by hand a moment ago."""
+    try:
+        with context.transaction() as session:
+            releases.to_subjects(session, cycle_id, actor_id=None, now=now)
+    except IllegalStep:
+        return False
+    return True
