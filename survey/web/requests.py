@@ -21,7 +21,9 @@ class Typed(ImmutableMultiDict[str, Any]):
 
     def __init__(self, mapping: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None) -> None:
         fields: MultiDict[str, Any] = MultiDict(mapping)
-        super().__init__([(_meant(name), _meant(value)) for name, value in fields.items(multi=True)])
+        # A part of a form may come without a name; nothing asks for it, and Flask-WTF stumbles over it.
+        named = [(name, value) for name, value in fields.items(multi=True) if isinstance(name, str)]
+        super().__init__([(_meant(name), _meant(value)) for name, value in named])
 
 
 class Request(FlaskRequest):
