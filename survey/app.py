@@ -131,6 +131,8 @@ def _flask_settings(config: Config) -> dict[str, object]:
         "SESSION_COOKIE_SECURE": config.secure_cookies,
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
+        # So that a page that was open while the key was changed can still be sent: the last one signs.
+        "WTF_CSRF_SECRET_KEY": [*config.secret_key_fallbacks, config.secret_key],
         # The default hour would lose the work of slow raters.
         "WTF_CSRF_TIME_LIMIT": None,
         "SEND_FILE_MAX_AGE_DEFAULT": 31_536_000,

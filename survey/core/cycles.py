@@ -105,8 +105,16 @@ def check_end(opens_at: datetime, closes_at: datetime) -> datetime:
     return closes_at
 
 
+LAST_YEAR = 2999
+
+
 def end_of(day: date) -> datetime:
-    """The moment at which a cycle ends whose last day is this one, in UTC: an answer on the last day still counts."""
+    """The moment at which a cycle ends whose last day is this one, in UTC: an answer on the last day still counts.
+
+    Raises `BadInput` for a day so far away that the calendar ends.
+    """
+    if day.year > LAST_YEAR:
+        raise BadInput(f"Please choose a day no later than in the year {LAST_YEAR}.")
     return datetime.combine(day + timedelta(days=1), time.min, UTC)
 
 

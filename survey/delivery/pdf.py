@@ -56,8 +56,9 @@ def _typeset(content: str, edition: Edition) -> bytes:
         format="pdf",
         pdf_standards=[STANDARD],
         sys_inputs={"report": content},
-        # The day of the round and not of the copy, so that the same report is the same file.
-        timestamp=edition.closed_at,
+        # The day of the round and not of the copy, so that the same report is the same file. The typesetter takes
+        # no fraction of a second, and a round that was closed by hand has one.
+        timestamp=edition.closed_at.replace(microsecond=0),
     )
     assert isinstance(made, bytes)  # noqa: S101 - one document without a file to write to
     return made

@@ -221,6 +221,8 @@ def set_dates(
     end too soon after it, or too many such days.
     """
     cycle = _draft(session, cycle_id)
+    if opens_at is None and cycle.phase == Phase.NOMINATING:
+        raise BadInput("People are choosing their raters, until two days before the round opens: it needs its day.")
     if opens_at is not None and opens_at <= now:
         raise BadInput("The day of opening must be in the future; leave it empty to open the round by hand.")
     cycle.closes_at = cycles.check_end(opens_at or now, closes_at)

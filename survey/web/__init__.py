@@ -24,6 +24,7 @@ from survey.web import (
     people,
     plans,
     reports,
+    requests,
     responses,
     steps,
     teams,
@@ -32,6 +33,7 @@ from survey.web import (
 
 def register(app: Flask, csrf: CSRFProtect, *, redis_url: str) -> None:
     """Puts every page into the app; `redis_url` is where limits are counted."""
+    app.request_class = requests.Request
     for module in (
         accounts,
         company_accounts,

@@ -22,7 +22,7 @@ from survey.core import greetings, questionnaires, releases, statements
 from survey.core.access import Action, Role
 from survey.core.competencies import Section
 from survey.core.cycles import Phase
-from survey.core.errors import BadInput
+from survey.core.errors import BadInput, NotFound
 from survey.core.questionnaires import Questionnaire
 from survey.core.relationships import Relationship
 from survey.services import competencies, custody, cycles, drafts, nominations, people
@@ -394,6 +394,8 @@ def preview(cycle_id: uuid.UUID, review_id: uuid.UUID) -> ResponseReturnValue:
     with context.reading() as session:
         review = cycles.review(session, review_id)
         row = context.runnable(session, review.cycle_id)
+        if row.id != cycle_id:
+            raise NotFound("There is no such review.")
         asked = _as_asked(row, review, relationship, nominations.of(session, review_id))
     return show(asked, form_for(asked.questionnaire)(formdata=None), is_preview=True)
 

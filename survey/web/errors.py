@@ -6,7 +6,7 @@ import structlog
 from flask import Flask, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, SecurityError
 
 from survey import context
 from survey.context import SignInNeeded
@@ -41,6 +41,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(LinkClosed, _closed)
     app.register_error_handler(SurveyError, _rule)
     app.register_error_handler(CSRFError, _stale)
+    app.register_error_handler(SecurityError, _elsewhere)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _unexpected)
 
@@ -69,12 +70,20 @@ def _stale(error: CSRFError) -> ResponseReturnValue:
     )
 
 
+def _elsewhere(error: SecurityError) -> ResponseReturnValue:
+    """Asked under a name that is not this site's. Without words of a page: no address in it could be made."""
+    return "This site has another address.\n", 400, {"Content-Type": "text/plain; charset=utf-8"}
+
+
 def _http(error: HTTPException) -> ResponseReturnValue:
     status = error.code or 500
     if status in {301, 302, 303, 307, 308}:
         return error
     title, message = _WORDS.get(status, _WORDS[400] if status < 500 else _WORDS[500])
-    return _page(status, title, message.format(size=(request.max_content_length or 0) // 1024**2))
+    message = message.format(size=(request.max_content_length or 0) // 1024**2)
+    if isinstance(error, MethodNotAllowed):
+        return _words(title, message), status, {"Allow": ", ".join(sorted(error.valid_methods or ()))}
+    return _page(status, title, message)
 
 
 def _unexpected(error: Exception) -> ResponseReturnValue:
@@ -83,7 +92,8 @@ def _unexpected(error: Exception) -> ResponseReturnValue:
 
 
 def _page(status: int, title: str, message: str) -> ResponseReturnValue:
-    return (
-        render_template("errors/error.html", title=title, message=message, back_href="/", back_label="Start page"),
-        status,
-    )
+    return _words(title, message), status
+
+
+def _words(title: str, message: str) -> str:
+    return render_template("errors/error.html", title=title, message=message, back_href="/", back_label="Start page")

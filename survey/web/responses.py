@@ -214,16 +214,16 @@ def _rounds(token: str) -> list[Round]:
 
 def _put_off(token: str) -> None:
     """Does what one of the buttons beside a round says about its reminders. Raises `LinkClosed`, `BadInput`."""
-    wish = request.form.get("when", "")
+    wish, reader_id = request.form.get("when", ""), _reader()
+    with context.reading() as session:
+        # To whoever may not open the link it does not do this either.
+        responses.waiting(session, token, reader_id=reader_id)
     try:
         cycle_id = uuid.UUID(request.form.get("round", ""))
         day = None if wish in {"never", "planned"} else date.fromisoformat(request.form.get("day", ""))
     except ValueError:
         raise BadInput("Please choose a day on which we may remind you.") from None
-    reader_id = _reader()
     with context.transaction() as session:
-        # To whoever may not open the link it does not do this either.
-        responses.waiting(session, token, reader_id=reader_id)
         if wish == "planned":
             mailings.wake(session, token, cycle_id)
         else:

@@ -15,7 +15,7 @@ from survey.context import needs
 from survey.core import cycles as rules
 from survey.core.access import Action
 from survey.core.cycles import Warning
-from survey.core.errors import BadInput
+from survey.core.errors import BadInput, NotFound
 from survey.core.releases import held_until
 from survey.services import custody, cycles, drafts, nominations, participation, releases
 
@@ -34,9 +34,9 @@ def remove_review(cycle_id: uuid.UUID, review_id: uuid.UUID) -> ResponseReturnVa
     """Takes a person out of a draft."""
     form = FlaskForm()
     with context.transaction() as session:
-        context.runnable(session, cycle_id)
         review = cycles.review(session, review_id)
-        context.runnable(session, review.cycle_id)
+        if context.runnable(session, review.cycle_id).id != cycle_id:
+            raise NotFound("There is no such review.")
         name = review.subject.name
         if form.validate_on_submit():
             drafts.remove_review(session, review_id)

@@ -112,6 +112,7 @@ def installation(databases: servers.Databases, kind: str, folder: Path) -> Itera
                 "SURVEY_KEY_DIRECTORY": str(folder / f"keys-{secrets.token_hex(4)}"),
                 "SURVEY_BASE_URL": "http://localhost",
                 "SURVEY_SMTP_HOST": "127.0.0.1",
+                "SURVEY_MAIL_PACE": "at_once",
             }
         )
     )

@@ -42,6 +42,7 @@ def main() -> None:
                     "SURVEY_KEY_DIRECTORY": str(Path(folder) / "keys"),
                     "SURVEY_BASE_URL": "http://localhost",
                     "SURVEY_SMTP_HOST": "127.0.0.1",
+                    "SURVEY_MAIL_PACE": "at_once",
                 }
             )
         )

@@ -23,6 +23,7 @@ def mail_templates(tmp_path_factory):
                 "SURVEY_KEY_DIRECTORY": str(folder / "keys"),
                 "SURVEY_BASE_URL": "http://localhost",
                 "SURVEY_SMTP_HOST": "127.0.0.1",
+                "SURVEY_MAIL_PACE": "at_once",
             }
         )
     )

@@ -134,6 +134,12 @@ def test_the_same_copy_is_the_same_file():
     assert pdf.report(edition) == pdf.report(edition)
 
 
+def test_a_round_that_was_closed_by_hand_within_a_second_has_its_document():
+    edition = portraits.edition("rich")
+    moment = edition.closed_at.replace(microsecond=123_456)
+    assert opened(replace(edition, closed_at=moment)).metadata.title == "Sam Rivera, Spring round"
+
+
 def written(text: str) -> Edition:
     """A report in which somebody wrote this."""
     edition = portraits.edition("rich")

@@ -73,6 +73,7 @@ def _served(folder: Path) -> Iterator[tuple[Flask, str]]:
                 "SURVEY_KEY_DIRECTORY": str(folder / "keys"),
                 "SURVEY_BASE_URL": f"http://127.0.0.1:{port}",
                 "SURVEY_SMTP_HOST": "127.0.0.1",
+                "SURVEY_MAIL_PACE": "at_once",
             }
         ),
         clock=lambda: _clock[0],

@@ -109,6 +109,15 @@ def test_a_manager_runs_only_the_rounds_that_they_launched(company):
         assert company.sign_in("marta").get(path).status_code == 200, path
 
 
+@pytest.mark.parametrize("page", ["preview", "remove"])
+def test_a_review_is_not_there_under_the_address_of_another_round(company, page):
+    (one, review), (other, _) = company.draft(), company.draft()
+    for name in ("marta", "noor"):
+        client = company.sign_in(name)
+        assert client.get(f"/rounds/{one}/reviews/{review}/{page}").status_code == 200
+        assert client.get(f"/rounds/{other}/reviews/{review}/{page}").status_code == 404
+
+
 @pytest.mark.parametrize(("name", "status"), [("sam", 200), ("marta", 200), ("ana", 404), ("noor", 404)])
 def test_a_report_is_there_for_its_subject_and_their_manager_alone(company, name, status):
     _, review_id = company.run()

@@ -17,6 +17,7 @@ from survey.core.letters import Kind
 from survey.store.people import SignIn, SignInLink
 from tests import servers
 from tests.company import csrf
+from tests.web import doors
 
 
 def test_a_known_address_gets_a_link_and_an_unknown_one_the_same_answer(company):
@@ -27,6 +28,26 @@ def test_a_known_address_gets_a_link_and_an_unknown_one_the_same_answer(company)
     assert known.data == unknown.data
     letters = [letter for letter, _ in company.letters()]
     assert [(letter.kind, letter.address) for letter in letters] == [(Kind.SIGN_IN, "marta@company.test")]
+
+
+def test_a_known_address_and_an_unknown_one_cost_the_database_the_same(company):
+    written = {}
+    for address in ("marta@company.test", "nobody@company.test"):
+        client = company.app.test_client()
+        with doors.undone(company.app) as write:
+            assert _ask(client, address).status_code == 200
+        written[address] = [statement.split()[0] for statement in write.written]
+    assert written["marta@company.test"] == written["nobody@company.test"] == ["INSERT"]
+
+
+def test_what_is_written_for_an_unknown_address_lets_nobody_in(company):
+    _ask(company.app.test_client(), "nobody@company.test")
+    with context.reading() as session:
+        (link,) = session.scalars(select(SignInLink)).all()
+    assert link.expires_at <= context.now()
+    company.sign_in("marta")
+    with context.reading() as session:
+        assert session.scalar(select(func.count()).select_from(SignInLink)) == 0
 
 
 def test_the_link_signs_in_by_a_button_and_only_once(company):

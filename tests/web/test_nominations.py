@@ -75,6 +75,19 @@ def test_an_external_rater_has_no_account(company, clock):
     assert "kim@partner.test" not in [letter.address for letter, _ in company.letters()]
 
 
+def test_a_round_in_which_people_choose_keeps_its_day_of_opening(company, clock):
+    review_id = nominating(company, clock)
+    with context.reading() as session:
+        path = f"/rounds/{session.get(Review, review_id).cycle_id}/setup/dates"
+    client = company.sign_in("marta")
+    answer = client.post(
+        path, data={"csrf_token": csrf(client.get(path).text), "opens_on": "", "closes_on": "2026-05-01"}
+    )
+    assert answer.status_code == 422
+    assert "it needs its day" in answer.text
+    assert company.sign_in("sam").get(f"/reviews/{review_id}/raters").status_code == 200
+
+
 def nominating(company, clock):
     cycle_id, review_id = company.draft()
     with context.transaction() as session:

@@ -210,3 +210,23 @@ def finish(company, cycle_id) -> None:
 def exports():
     with context.reading() as session:
         return [entry for entry in audit.newest(session) if entry.event == Event.REPORT_EXPORTED]
+
+
+FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", "  =cmd|' /C calc'!A0", "＝1+1")
+
+
+def test_what_a_rater_writes_is_no_formula_in_a_file_that_is_saved(company):
+    cycle_id, review_id = company.open()
+    for number, token in enumerate(company.tokens().values()):
+        company.answer(token, words=FORMULAS[number % len(FORMULAS)])
+    company.close(cycle_id)
+    company.count()
+    company.release(cycle_id)
+    client = company.sign_in("sam")
+    table = csv.reader(io.StringIO(client.get(f"/reports/{review_id}.csv").data.decode("utf-8-sig")))
+    texts = [cell for line in table for cell in line]
+    assert any(cell.endswith("1+1") for cell in texts)
+    assert not [cell for cell in texts if cell.strip()[:1] in set("=+-@＝")]
+    book = load_workbook(io.BytesIO(client.get(f"/reports/{review_id}.xlsx").data))
+    kinds = {cell.data_type for sheet in book for line in sheet.iter_rows() for cell in line}
+    assert "f" not in kinds
