@@ -17,8 +17,9 @@ from survey.core.competencies import Section
 from survey.core.questionnaires import ON_BY_DEFAULT, Questionnaire
 from survey.core.relationships import Relationship
 from survey.core.responses import Answers
-from survey.services import competencies, cycles, drafts, nominations, outbox, people, responses, sign_ins, tally
+from survey.services import competencies, cycles, drafts, nominations, outbox, people, responses, sign_ins
 from survey.store.people import Person
+from tests import counting
 
 SAMPLES = Path(__file__).resolve().parents[1] / "survey" / "samples"
 PEERS = ("ana", "ben", "chloe", "dev", "ewa", "farid", "grace", "hugo")
@@ -122,17 +123,7 @@ class Company:
 
     def count(self) -> None:
         """What the tally's tasks do, one after the other."""
-        keyring = context.installation().keyring
-        with context.reading() as session:
-            waiting = tally.waiting(session)
-        for review_id in waiting:
-            with context.transaction() as session:
-                tally.count(session, review_id, keyring)
-        with context.transaction() as session:
-            finished = tally.finish(session)
-        for cycle_id in finished:
-            with context.transaction() as session:
-                tally.destroy_key(session, cycle_id, keyring)
+        counting.count()
 
     def release(self, cycle_id: uuid.UUID) -> None:
         with context.transaction() as session:

@@ -20,7 +20,8 @@ class Cycle(Base):
     """A round of reviews. `public_key` seals its envelopes; the private one lies outside the database.
 
     `opens_at` is the plan until it opens, and then when it did. `labels` are the words of the frequency scale, where
-    they were changed, the opt-out last; `reminders` the slots that were left on, None for all.
+    they were changed, the opt-out last; `reminders` the slots that were left on, None for all. `spreads` is the typical
+    spread of its published cells by points of the scale (survey.core.spreads), None until everything is counted.
     """
 
     __tablename__ = "cycle"
@@ -50,6 +51,7 @@ class Cycle(Base):
     reminders: Mapped[list[str] | None]
     is_scheduled: Mapped[bool] = mapped_column(default=False, server_default=false())
     is_cancelled: Mapped[bool] = mapped_column(default=False, server_default=false())
+    spreads: Mapped[dict[str, Any] | None]
 
     launcher: Mapped[Person] = relationship()
     reviews: Mapped[list[Review]] = relationship(back_populates="cycle", cascade="all, delete-orphan")
@@ -62,6 +64,7 @@ class Review(Base):
     `is_objected` says that the auditor objected to its report, so that it waits for people operations. A review that
     is tallied and has no report is one about which nothing was published.
     `managers` are those above the subject, by id from the top down, frozen at launch: the fixed tree of team views.
+    `published` is what the tally lets be said beside cells and comments, from then until the report is built.
     """
 
     __tablename__ = "review"
@@ -76,6 +79,7 @@ class Review(Base):
     choice: Mapped[str] = mapped_column(default=Choice.OPEN, server_default="open")
     is_objected: Mapped[bool] = mapped_column(default=False, server_default=false())
     managers: Mapped[list[str] | None]
+    published: Mapped[dict[str, Any] | None]
 
     cycle: Mapped[Cycle] = relationship(back_populates="reviews")
     subject: Mapped[Person] = relationship()

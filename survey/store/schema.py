@@ -17,6 +17,7 @@ from survey.store import (
     cycles,
     envelopes,
     imports,
+    instruments,
     invitations,
     nominations,
     outbox,
@@ -52,6 +53,7 @@ TABLES = {
         audit.AuditEntry,
         imports.PeopleImport,
         custody.Custody,
+        instruments.Instrument,
     )
 }
 """Every table by its name."""
