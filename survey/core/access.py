@@ -45,6 +45,7 @@ class Action(StrEnum):
     SETTLE_OBJECTION = "settle an objection"
     LIST_TEAMS = "list team figures"
     SEE_TEAM = "see team figures"
+    SEE_INSTRUMENT = "see how a round measured"
 
 
 _ALLOWED: dict[Action, dict[Role, frozenset[Standing]]] = {
@@ -85,6 +86,7 @@ _ALLOWED: dict[Action, dict[Role, frozenset[Standing]]] = {
         Role.PEOPLE_OPERATIONS: frozenset({Standing.ANYONE}),
         Role.MANAGER: frozenset({Standing.MANAGES}),
     },
+    Action.SEE_INSTRUMENT: {Role.PEOPLE_OPERATIONS: frozenset({Standing.ANYONE})},
 }
 
 

@@ -23,6 +23,9 @@ SUBJECTS = 10
 ENVELOPES = 2_000
 """So many answers are enough: of larger cycles, reviews are drawn at random until they have as many."""
 
+BEHAVIORS = 3
+"""A rater's average is one of so many behaviors at least; that of fewer lies too close to what reports print."""
+
 LEFT_OUT = 0.1
 """The share of answers that is left out of the table of items, drawn at random, and at least k of them."""
 
@@ -109,24 +112,25 @@ def measure(
     `attendance` is how many answered and how many were invited. `sample` draws so many of a sequence at random.
     """
     sheets: dict[str, _Sheet] = {}
-    overall: dict[int, list[float]] = {}
+    overall: list[list[float]] = []
+    answering = 0
     for subject, (questionnaire, responses) in enumerate(reviews):
         anonymous = [response for response in responses if response.relationship.is_anonymous]
         averages = (_average(questionnaire, response) for response in anonymous)
-        overall[subject] = [average for average in averages if average is not None]
+        overall.append([average for average in averages if average is not None])
+        answering += bool(anonymous)
         for part in questionnaire.parts:
             sheet = sheets.setdefault(part.page, _Sheet(part))
             for response in anonymous:
                 sheet.subjects.append(subject)
                 sheet.answers.append([response.answers.ratings.get(item.key) for item in _rated(part)])
-    answering = sum(bool(averages) for averages in overall.values())
     if answering < SUBJECTS:
         return None
     answered, invited = attendance
     return Measurement(
         subjects=len(overall),
         answer_rate=round(answered / invited, 2) if invited else None,
-        reliability=_reliability(list(overall.values())),
+        reliability=_reliability(overall),
         pages=tuple(
             page
             for sheet in sorted(sheets.values(), key=lambda sheet: (sheet.part.title, sheet.part.page))
@@ -206,8 +210,10 @@ def _is_borne(subjects: Sequence[int], chosen: Sequence[bool], k: int) -> bool:
 
 
 def _average(questionnaire: Questionnaire, response: Response) -> float | None:
-    """The mean of what one rater said of the behaviors. None where fewer than half of them were observed."""
+    """The mean of what one rater said of the behaviors. None where too few are asked, or fewer than half observed."""
     asked = [item.key for item in questionnaire.items if item.section in rows.COMPARED]
+    if len(asked) < BEHAVIORS:
+        return None
     observed = [rating for key in asked if (rating := response.answers.ratings.get(key)) is not None]
     return sum(observed) / len(observed) if observed and 2 * len(observed) >= len(asked) else None
 

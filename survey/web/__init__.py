@@ -13,6 +13,7 @@ from survey.web import (
     cycles,
     drafts,
     errors,
+    instruments,
     nominations,
     objections,
     operations,
@@ -43,7 +44,7 @@ def register(app: Flask, csrf: CSRFProtect, *, redis_url: str) -> None:
         operations,
     ):
         app.register_blueprint(module.pages)
-    for module in (custody, objections):
+    for module in (custody, objections, instruments):
         app.register_blueprint(module.pages)
     # A rater whose browser lost its session must get the form back with every answer kept, so this one page
     # looks at the token itself, as a part of its form.

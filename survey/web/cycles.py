@@ -98,6 +98,7 @@ def cycle(cycle_id: uuid.UUID) -> ResponseReturnValue:
             custody=custody.of(session, cycle_id),
             objected=tally.objected(session, cycle_id),
             settles_objections=context.may(Action.SETTLE_OBJECTION),
+            sees_instrument=context.may(Action.SEE_INSTRUMENT),
         )
 
 
