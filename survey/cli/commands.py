@@ -111,6 +111,14 @@ survey.add_command(audits.audit)
 survey.add_command(reports.report)
 
 
+@survey.group("people")
+def staff() -> None:
+    """People."""
+
+
+staff.add_command(reports.people_export)
+
+
 @survey.group()
 def db() -> None:
     """The database."""

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from survey.core import people as rules
 from survey.core.access import Role
-from survey.core.errors import BadInput
+from survey.core.errors import BadInput, NotFound
 from survey.store.people import Person, by_address
 
 
@@ -34,6 +34,14 @@ def add(
     person = Person(name=name, address=address, role=role, manager_id=manager_id)
     session.add(person)
     session.flush()
+    return person
+
+
+def at(session: Session, address: str) -> Person:
+    """The person at this address. Raises `NotFound`, and `BadInput` for an address that is none."""
+    person = by_address(session, rules.check_address(address))
+    if person is None:
+        raise NotFound(f"There is nobody at {address}.")
     return person
 
 

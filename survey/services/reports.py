@@ -90,6 +90,18 @@ def nothing_published(session: Session, review_id: uuid.UUID) -> NothingPublishe
     return NothingPublished(*row) if row else None
 
 
+def about(session: Session, person_id: uuid.UUID) -> Sequence[Edition]:
+    """Every released report about one person, whole, the newest first; a review without a report is left out."""
+    rows = session.scalars(
+        select(Review.id)
+        .join(Cycle, Cycle.id == Review.cycle_id)
+        .join(reports.Report, reports.Report.review_id == Review.id)
+        .where(Review.subject_id == person_id, Cycle.phase.in_(READABLE))
+        .order_by(Cycle.closes_at.desc(), Cycle.id)
+    ).all()
+    return [read(session, review_id) for review_id in rows]
+
+
 def standing(session: Session, edition: Edition | NothingPublished, person_id: uuid.UUID) -> frozenset[Standing]:
     """How this person stands to the report."""
     if edition.subject_id == person_id:

@@ -17,7 +17,7 @@ from survey.core.access import Action, Standing
 from survey.core.editions import Edition
 from survey.core.errors import NotAllowed, NotFound
 from survey.core.sections import Section
-from survey.delivery import charts, ladders, pdf, sheets, shifts
+from survey.delivery import archives, charts, ladders, pdf, sheets, shifts
 from survey.services import people, reports
 from survey.services.reports import NothingPublished
 
@@ -33,6 +33,16 @@ def index() -> ResponseReturnValue:
         own = reports.readable(session, [person.id])
         team = reports.readable(session, [one.id for one in people.below(session, person.id)])
     return render_template("reports/index.html", own=own, team=team)
+
+
+@pages.get("/export")
+@needs(Action.READ_REPORT)
+def export() -> ResponseReturnValue:
+    """Everything that one has received, as one file: with one's private reflections, and of nobody else."""
+    person = context.permit(Action.READ_REPORT, Standing.OWN)
+    with context.reading() as session:
+        own = [edition.copy(is_own=True) for edition in reports.about(session, person.id)]
+    return _attached(archives.archive(own, subject=person.name, is_own=True), "reports.zip", "application/zip")
 
 
 @pages.get("/<uuid:review_id>")
@@ -104,7 +114,11 @@ def _saved(edition: Edition, ending: str, kind: str, made: Callable[[Edition], b
     if not edition.is_own:
         with context.transaction() as session:
             reports.note_export(session, edition, actor_id=context.signed_in().id, form=ending, now=context.now())
-    return content, {"Content-Type": kind, "Content-Disposition": f'attachment; filename="report.{ending}"'}
+    return _attached(content, f"report.{ending}", kind)
+
+
+def _attached(content: bytes, name: str, kind: str) -> ResponseReturnValue:
+    return content, {"Content-Type": kind, "Content-Disposition": f'attachment; filename="{name}"'}
 
 
 def shown(edition: Edition) -> str:
