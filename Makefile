@@ -11,8 +11,7 @@ PYTHON ?= $(shell for each in python3 python3.12 python3.11; do \
 	done; echo python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types lock screenshots bench-labels bench-report clean
-.PHONY: help setup demo test check lint types lock screenshots bench-links clean
+.PHONY: help setup demo test check lint types lock screenshots bench-labels bench-spread bench-report bench-links clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -60,6 +59,9 @@ screenshots: setup  ## Take the screenshots of the README in a real browser
 
 bench-labels: setup  ## Print how often a report's words are wrong, for simulated engineers
 	@$(BIN)/python -m tests.benchmarks.labels
+
+bench-spread: setup  ## Print what the typical spread of a round does to intervals
+	@$(BIN)/python -m tests.benchmarks.spread
 
 bench-report: setup  ## Time the page and the PDF of a report
 	@$(BIN)/python -m tests.benchmarks.report

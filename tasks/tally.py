@@ -1,4 +1,7 @@
-"""Closed rounds are counted: one task per review, so that the work spreads over workers."""
+"""Closed rounds are measured, counted and reported: one task per review, so that the work spreads over workers.
+
+Each step looks for itself whether it is due, so that a crash between any two is made good by the next sweep.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from celery import shared_task
 
 from survey import context
 from survey.core.errors import Unsafe
-from survey.services import tally
+from survey.services import publication, tally
 from survey.store import base
 
 log = structlog.get_logger()
@@ -17,14 +20,26 @@ log = structlog.get_logger()
 
 @shared_task(name="tasks.tally.sweep")
 def sweep() -> int:
-    """Has every uncounted review counted, and finishes the rounds that are; the value is how many were waiting."""
+    """Has every closed round taken one step on, and finishes those that are through; the value is how many tasks."""
     with context.reading() as session:
+        unmeasured = tally.unmeasured(session)
         waiting = tally.waiting(session)
-    for review_id in waiting:
-        count.delay(str(review_id))
-    if not waiting:
+        due = publication.due(session)
+    batches = [cycle_id for cycle_id, missing in due.items() for _ in range(0, missing, publication.BATCH)]
+    for task, ids in ((measure, unmeasured), (count, waiting), (build, batches)):
+        for one in ids:
+            task.delay(str(one))
+    if not waiting and not batches:
         finish()
-    return len(waiting)
+    return len(unmeasured) + len(waiting) + len(batches)
+
+
+@shared_task(name="tasks.tally.measure")
+def measure(cycle_id: str) -> None:
+    """Measures how well one round measured, before any of it is counted. Harmless when that was done."""
+    with context.transaction() as session:
+        tally.measure(session, uuid.UUID(cycle_id), context.installation().keyring)
+    context.wake("tasks.tally.sweep")
 
 
 @shared_task(name="tasks.tally.count")
@@ -38,11 +53,26 @@ def count(review_id: str) -> None:
         with context.transaction() as session:
             tally.object_to(session, uuid.UUID(review_id), now=context.now())
         context.wake("tasks.outbox.sweep")
+    with context.reading() as session:
+        is_last = bool(publication.due(session))
+    if is_last:
+        context.wake("tasks.tally.sweep")
+    else:
+        finish()
+
+
+@shared_task(name="tasks.tally.build")
+def build(cycle_id: str) -> None:
+    """Builds one batch of the reports of a counted round. Harmless when none is missing."""
+    with context.transaction() as session:
+        publication.settle(session, uuid.UUID(cycle_id))
+    with context.transaction() as session:
+        publication.build(session, uuid.UUID(cycle_id))
     finish()
 
 
 def finish() -> None:
-    """Destroys the keys of rounds that are counted, each in the order that survives a crash; then cleans up."""
+    """Destroys the keys of rounds that are through, each in the order that survives a crash; then cleans up."""
     with context.transaction() as session:
         cycle_ids = tally.finish(session)
     for cycle_id in cycle_ids:

@@ -27,9 +27,9 @@ from survey.services import (
     people,
     responses,
     sign_ins,
-    tally,
 )
 from survey.store.people import Person
+from tests import counting
 
 SAMPLES = Path(__file__).resolve().parents[1] / "survey" / "samples"
 PEERS = ("ana", "ben", "chloe", "dev", "ewa", "farid", "grace", "hugo")
@@ -140,17 +140,7 @@ class Company:
 
     def count(self) -> None:
         """What the tally's tasks do, one after the other."""
-        keyring = context.installation().keyring
-        with context.reading() as session:
-            waiting = tally.waiting(session)
-        for review_id in waiting:
-            with context.transaction() as session:
-                tally.count(session, review_id, keyring)
-        with context.transaction() as session:
-            finished = tally.finish(session)
-        for cycle_id in finished:
-            with context.transaction() as session:
-                tally.destroy_key(session, cycle_id, keyring)
+        counting.count()
 
     def release(self, cycle_id: uuid.UUID) -> None:
         with context.transaction() as session:

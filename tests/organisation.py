@@ -21,10 +21,11 @@ from survey.core.competencies import Section
 from survey.core.questionnaires import ON_BY_DEFAULT
 from survey.core.relationships import Relationship
 from survey.core.responses import Answers
-from survey.services import competencies, cycles, drafts, nominations, responses, sign_ins, tally
+from survey.services import competencies, cycles, drafts, nominations, responses, sign_ins
 from survey.store.cycles import Review
 from survey.store.invitations import Invitation, InvitationToken, mint
 from survey.store.people import Person
+from tests import counting
 from tests.company import SAMPLES, csrf
 
 K = 4
@@ -75,7 +76,7 @@ def build(app: Flask) -> Organisation:
     _answer(made)
     with context.transaction() as session:
         cycles.close(session, made.cycle_id, actor_id=None, now=context.now())
-    _count(made)
+    counting.count()
     with context.transaction() as session:
         cycles.release(session, made.cycle_id, actor_id=None, now=context.now())
         moved = [made.ids[f"lea-{number}"] for number in range(3)]
@@ -163,19 +164,6 @@ def _answer(made: Organisation) -> None:
         with context.transaction() as session:
             responses.submit(session, tokens[invitation], invitation, answers, draft_secret=None)
         made.said.setdefault(subjects[review], []).append((names[rater], Relationship(kind), answers))
-
-
-def _count(made: Organisation) -> None:
-    keyring = context.installation().keyring
-    with context.reading() as session:
-        waiting = tally.waiting(session)
-    for review_id in waiting:
-        with context.transaction() as session:
-            tally.count(session, review_id, keyring)
-    with context.transaction() as session:
-        (finished,) = tally.finish(session)
-    with context.transaction() as session:
-        tally.destroy_key(session, finished, keyring)
 
 
 def paths(made: Organisation) -> Mapping[str, list[str]]:

@@ -111,6 +111,7 @@ def serve(make: Make, instance: Path, port: int, host: str) -> None:
 survey.add_command(audits.audit)
 survey.add_command(reports.report)
 survey.add_command(staff.people)
+staff.people.add_command(reports.people_export)
 
 
 @survey.group()

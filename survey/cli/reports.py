@@ -1,4 +1,4 @@
-"""`survey report`: a released report on the terminal, as JSON, or as a document."""
+"""`survey report` and `survey people export`: released reports on the terminal, as JSON, or as documents."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from flask import Flask
 
 from survey import context
 from survey.cli import instances
-from survey.core import sentences, values
+from survey.core import sentences
 from survey.core.editions import Edition
 from survey.core.errors import SurveyError
 from survey.core.rows import Figure
 from survey.core.statistics import Interval
-from survey.delivery import pdf
-from survey.services import reports
+from survey.delivery import archives, pdf
+from survey.services import people, reports
 
 Make = Callable[[Mapping[str, str]], Flask]
 
@@ -51,14 +51,7 @@ def report_show(make: Make, review: uuid.UUID, form: str, output: Path | None) -
             else:
                 reports.note_reading(session, edition, actor_id=None, now=context.now())
     if form == "json":
-        plain = {
-            "subject": edition.subject,
-            "cycle": edition.cycle,
-            "report": values.dump(edition.report),
-            "comments": values.dump(edition.comments),
-            "withheld": values.dump(edition.withheld),
-        }
-        print(json.dumps(plain, ensure_ascii=False, indent=2))
+        print(json.dumps(archives.plain(edition), ensure_ascii=False, indent=2))
         return
     print(f"{edition.subject} – {edition.cycle}\n")
     print(_as_text(edition))
@@ -73,6 +66,27 @@ def report_show(make: Make, review: uuid.UUID, form: str, output: Path | None) -
             if gone:
                 print(f"  ({gone})")
     print(f"\n{edition.report.certificate.sentence}")
+
+
+@click.command("export")
+@click.argument("address")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The ZIP file to write.")
+@click.pass_obj
+def people_export(make: Make, address: str, output: Path) -> None:
+    """Write every released report about the person at ADDRESS into one ZIP file, without private reflections.
+
+    For whoever asks what is kept about them and cannot sign in. Each report goes into the audit log.
+    """
+    with make(instances.environ()).app_context():
+        with context.reading() as session:
+            person = people.at(session, address)
+            editions = [edition.copy(is_own=False) for edition in reports.about(session, person.id)]
+        content = archives.archive(editions, subject=person.name, is_own=False)
+        # Written inside the transaction: there is no file without its entry, and no entry without its file.
+        with context.transaction() as session:
+            for edition in editions:
+                reports.note_export(session, edition, actor_id=None, form="zip", now=context.now())
+            _write(output, content)
 
 
 def _write(output: Path, content: bytes) -> None:

@@ -51,6 +51,7 @@ class Action(StrEnum):
     PREPARE_CONVERSATION = "prepare a conversation"
     CHANGE_PLAN = "change a plan"
     READ_PLAN = "read a plan"
+    SEE_INSTRUMENT = "see how a round measured"
 
 
 _ALLOWED: dict[Action, dict[Role, frozenset[Standing]]] = {
@@ -105,6 +106,7 @@ _ALLOWED: dict[Action, dict[Role, frozenset[Standing]]] = {
     # A plan is its subject's. Only with whom it was shared stands to it as one who manages.
     Action.CHANGE_PLAN: {role: frozenset({Standing.OWN}) for role in Role},
     Action.READ_PLAN: {role: frozenset({Standing.OWN, Standing.MANAGES}) for role in Role},
+    Action.SEE_INSTRUMENT: {Role.PEOPLE_OPERATIONS: frozenset({Standing.ANYONE})},
 }
 
 

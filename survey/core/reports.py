@@ -1,4 +1,4 @@
-"""The report: one finished value, made once at the tally from what may be published, and rendered as it is.
+"""The report: one finished value, made once after the tally from what was published, and rendered as it is.
 
 Disclosure comes first, statistics second. Nothing in here rests on an answer that was held back. A report that was
 stored by an earlier version still loads: whatever a field lacks has a default.
@@ -114,10 +114,12 @@ def build(
     pages: Sequence[Page],
     invited: Mapping[Relationship, int],
     earlier: Earlier | None = None,
+    spreads: Mapping[int, float] | None = None,
 ) -> Report:
     """The report of a review, from what may be published of it; `pages` belong to the questionnaire's parts.
 
-    `earlier` is what the newest earlier round about the same person published.
+    `earlier` is what the newest earlier round about the same person published; `spreads` what `spreads.of_cycle`
+    says of the round, without which intervals use the usual spread.
     """
     cells: dict[str, dict[Group, Cell]] = {}
     for cell in published.cells:
@@ -128,6 +130,7 @@ def build(
         unheard=() if Group.POOLED in answered else _unheard(answered, invited),
         k=published.k,
         earlier=earlier,
+        spreads=spreads or {},
     )
     chapters = tuple(
         _chapter(part, page, cells, hearing) for part, page in zip(questionnaire.parts, pages, strict=True)

@@ -80,12 +80,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Hearing:
-    """Who of a review may be heard: the groups that are shown, and the relationships too few of whom answered."""
+    """Who of a review may be heard: the groups that are shown, and the relationships too few of whom answered.
+
+    `spreads` is the typical spread of the cycle by points of the scale, where it has one of its own.
+    """
 
     shown: Sequence[Group]
     unheard: Sequence[Relationship]
     k: int
     earlier: Earlier | None
+    spreads: Mapping[int, float]
 
 
 def build(part: Part, item: Item, cells: Mapping[Group, Cell], hearing: Hearing) -> Row:
@@ -93,7 +97,7 @@ def build(part: Part, item: Item, cells: Mapping[Group, Cell], hearing: Hearing)
     assert item.scale is not None  # noqa: S101 - open questions make no rows
     points = item.scale.points
     asked = [group for group in hearing.shown if _is_asked(item, group)]
-    figures = tuple(_figure(cells[group], points) for group in asked if group in cells)
+    figures = tuple(_figure(cells[group], points, hearing.spreads.get(points)) for group in asked if group in cells)
     own = _attributed(cells, Group.SELF)
     lead = figures[0] if figures and item.section in COMPARED else None
     return Row(
@@ -113,12 +117,12 @@ def build(part: Part, item: Item, cells: Mapping[Group, Cell], hearing: Hearing)
     )
 
 
-def _figure(cell: Cell, points: int) -> Figure:
+def _figure(cell: Cell, points: int, pooled_sd: float | None) -> Figure:
     spread = labels.spread(cell.counts) if cell.counts else None
     if cell.total is None or cell.squares is None:
         return Figure(cell.group, cell.n, None, None, None, cell.band, cell.counts, spread)
     moments = Moments(cell.n, cell.total, cell.squares)
-    interval = statistics.interval_from(moments, points=points)
+    interval = statistics.interval_from(moments, points=points, pooled_sd=pooled_sd)
     assert interval is not None  # noqa: S101 - k ratings and more have a spread
     return Figure(cell.group, cell.n, moments.mean, interval.low, interval.high, None, cell.counts, spread)
 
@@ -128,7 +132,8 @@ def _perception(own: int, figure: Figure, points: int) -> Perception:
     if figure.mean is not None and interval is not None:
         return labels.perception(own, figure.mean, interval, points=points)
     # Behind a band the mean is not known. What is said must hold for every mean it may stand for: the interval
-    # of four ratings near an end reaches 1.6 points inward, so that 2 lies outside and 3 may not.
+    # of four ratings near an end reaches 1.6 points inward, and below 2.5 in the liveliest cycle, so that 2 lies
+    # outside and 3 may not.
     distance = points - own if figure.band is Band.HIGH else own - 1
     if distance <= (points - 1) / 4:
         return Perception.NO_CLEAR_DIFFERENCE

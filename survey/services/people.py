@@ -195,6 +195,14 @@ def managers(session: Session, *, limit: int) -> Sequence[str]:
     ).all()
 
 
+def at(session: Session, address: str) -> Person:
+    """The person at this address. Raises `NotFound`, and `BadInput` for an address that is none."""
+    person = people.by_address(session, rules.check_address(address))
+    if person is None:
+        raise NotFound(f"There is nobody at {address}.")
+    return person
+
+
 def everybody(session: Session) -> Sequence[Person]:
     """All active people, by name."""
     return session.scalars(select(Person).where(Person.is_active).order_by(Person.name, Person.address)).all()

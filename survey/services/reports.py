@@ -121,6 +121,18 @@ def nothing_published(session: Session, review_id: uuid.UUID) -> NothingPublishe
     return NothingPublished(subject_id, subject, cycle, is_objected, readers)
 
 
+def about(session: Session, person_id: uuid.UUID) -> Sequence[Edition]:
+    """Every released report about one person, whole, the newest first; a review without a report is left out."""
+    rows = session.scalars(
+        select(Review.id)
+        .join(Cycle, Cycle.id == Review.cycle_id)
+        .join(reports.Report, reports.Report.review_id == Review.id)
+        .where(Review.subject_id == person_id, readable_by(Standing.OWN))
+        .order_by(Cycle.closes_at.desc(), Cycle.id)
+    ).all()
+    return [read(session, review_id) for review_id in rows]
+
+
 def standing(session: Session, edition: Edition | NothingPublished, person_id: uuid.UUID) -> frozenset[Standing]:
     """How this person stands to the report; empty as long as whoever stands so may not read it yet."""
     if edition.subject_id == person_id:

@@ -1,41 +1,74 @@
 """The tally: envelopes are opened in memory, what may be shown is written, and the envelopes are gone.
 
 Knows no invitation, so that whoever counts cannot name a rater. Fails closed: where the auditor objects nothing is
-written but that it did, and the envelopes wait sealed for people operations.
+written but that it did, and the envelopes wait sealed for people operations. Before the first review of a cycle is
+counted, `measure` looks once over its answers; reports are built afterwards, in services/publication.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from secrets import SystemRandom
 
-from sqlalchemy import delete, exists, or_, select
+from nacl.public import PrivateKey
+from sqlalchemy import and_, delete, exists, func, or_, select
 from sqlalchemy.orm import Session
 
-from survey.core import cycles, disclosure, reports, values
-from survey.core.access import Role, Standing
+from survey.core import cycles, disclosure, measurements, values
+from survey.core.access import Role
 from survey.core.audit import Event
-from survey.core.changes import Earlier
 from survey.core.cycles import Phase
-from survey.core.disclosure import Band, Group
 from survey.core.errors import IllegalStep, NotFound
 from survey.core.letters import Kind
 from survey.core.questionnaires import Questionnaire
-from survey.core.relationships import Relationship
+from survey.core.responses import Response
 from survey.store import audit, envelopes
 from survey.store.custody import Custody
-from survey.store.cycles import Cycle, Review, readable_by
+from survey.store.cycles import Cycle, Review
 from survey.store.envelopes import Draft, Envelope
+from survey.store.instruments import Instrument
 from survey.store.keys import Keyring
 from survey.store.outbox import Mail
 from survey.store.people import Person
-from survey.store.reports import Cell, Comment, Report
+from survey.store.reports import Cell, Comment
+
+
+def unmeasured(session: Session) -> Sequence[uuid.UUID]:
+    """The closed cycles whose answers are to be measured before any of them is counted, and whose key is there."""
+    return session.scalars(
+        select(Cycle.id).outerjoin(Custody, Custody.cycle_id == Cycle.id).where(_IS_CLOSED, _IS_OPENED, _IS_UNMEASURED)
+    ).all()
+
+
+def measure(session: Session, cycle_id: uuid.UUID, keyring: Keyring) -> bool:
+    """Measures how well a closed cycle measured, before anything of it is counted; False when that was done before.
+
+    Opens envelopes one review after the other, and keeps nothing of them but ratings, and those in memory only. Of a
+    very large cycle it takes reviews at random, until they have `measurements.ENVELOPES`. Raises `KeyMissing`.
+    """
+    cycle = session.scalar(select(Cycle).where(Cycle.id == cycle_id).with_for_update(of=Cycle))
+    if cycle is None:
+        raise NotFound("There is no such round.")
+    if cycle.phase != Phase.CLOSED or not session.scalar(select(exists().where(Cycle.id == cycle_id, _IS_UNMEASURED))):
+        return False
+    found = None
+    # Where a review was counted already, by a program that did not measure, the rest would be no picture of the whole.
+    if not session.scalar(select(exists().where(Review.cycle_id == cycle_id, Review.is_tallied))):
+        found = measurements.measure(
+            _opened(session, cycle_id, keyring.read(cycle_id)),
+            k=cycle.minimum,
+            attendance=_attendance(session, cycle_id),
+            sample=SystemRandom().sample,
+        )
+    session.add(Instrument(cycle_id=cycle_id, body=None if found is None else values.dump(found)))
+    return True
 
 
 def waiting(session: Session) -> Sequence[uuid.UUID]:
-    """The reviews of closed cycles that can be counted: the key is there, and the auditor has not objected.
+    """The reviews of closed cycles that can be counted: measured, the key is there, and the auditor did not object.
 
     Those of cancelled cycles need no key: their envelopes are deleted as they are.
     """
@@ -44,20 +77,22 @@ def waiting(session: Session) -> Sequence[uuid.UUID]:
         .join(Cycle)
         .outerjoin(Custody, Custody.cycle_id == Cycle.id)
         .where(
-            Cycle.phase == Phase.CLOSED,
+            _IS_CLOSED,
             Review.is_tallied.is_(False),
             Review.is_objected.is_(False),
-            or_(Custody.cycle_id.is_(None), Custody.is_unlocked, Cycle.is_cancelled),
+            or_(_IS_OPENED, Cycle.is_cancelled),
+            ~_IS_UNMEASURED,
         )
     ).all()
 
 
 def count(session: Session, review_id: uuid.UUID, keyring: Keyring) -> bool:
-    """Counts one review; False when that was done before, or waits for people operations.
+    """Counts one review; False when that was done before, or waits: for people operations, or to be measured.
 
-    In one transaction: cells, comments and the report are written and the envelopes deleted; of a cancelled cycle
-    they are deleted unopened. Raises `IllegalStep` while the cycle is open, `KeyMissing`, and `Unsafe` when the
-    auditor objects; nothing is written then, and the caller sets the review apart with `object_to`.
+    In one transaction: cells and comments are written, with what else may be said of the review, and the envelopes
+    deleted; of a cancelled cycle they are deleted unopened. Raises `IllegalStep` while the cycle is open,
+    `KeyMissing`, and `Unsafe` when the auditor objects; nothing is written then, and the caller sets the review
+    apart with `object_to`.
     """
     review = session.scalar(select(Review).where(Review.id == review_id).with_for_update(of=Review))
     if review is None:
@@ -70,6 +105,8 @@ def count(session: Session, review_id: uuid.UUID, keyring: Keyring) -> bool:
         session.execute(delete(Envelope).where(Envelope.review_id == review_id))
         review.is_tallied = True
         return True
+    if session.scalar(select(exists().where(Cycle.id == review.cycle_id, _IS_UNMEASURED))):
+        return False
     private_key = keyring.read(review.cycle_id)
     randomness = SystemRandom()
     boxes = list(session.scalars(select(Envelope.box).where(Envelope.review_id == review_id)))
@@ -77,14 +114,6 @@ def count(session: Session, review_id: uuid.UUID, keyring: Keyring) -> bool:
     randomness.shuffle(responses)
     questionnaire = values.load(Questionnaire, review.questionnaire)
     published = disclosure.publish(questionnaire, responses, k=review.cycle.minimum, shuffle=randomness.shuffle)
-    invited = {Relationship(kind): number for kind, number in (review.invited or {}).items()}
-    report = reports.build(
-        questionnaire,
-        published,
-        pages=[reports.page_of(entry.page.body) for entry in review.pages],
-        invited=invited,
-        earlier=_earlier(session, review),
-    )
     session.add_all(
         Cell(
             review_id=review_id,
@@ -102,56 +131,23 @@ def count(session: Session, review_id: uuid.UUID, keyring: Keyring) -> bool:
         Comment(review_id=review_id, item=comment.item, group=comment.group, text=comment.text)
         for comment in published.comments
     )
-    session.add(Report(review_id=review_id, body=values.dump(report)))
     session.execute(delete(Envelope).where(Envelope.review_id == review_id))
+    review.published = values.dump(replace(published, cells=(), comments=()))
     review.is_tallied = True
     return True
 
 
-def _earlier(session: Session, review: Review) -> Earlier | None:
-    """What the newest released round before this one published about the same person."""
-    found = session.execute(
-        select(Review.id, Review.questionnaire, Cycle.name)
-        .join(Cycle, Cycle.id == Review.cycle_id)
-        .where(
-            Review.subject_id == review.subject_id,
-            readable_by(Standing.OWN),
-            Cycle.closes_at < review.cycle.closes_at,
-        )
-        .order_by(Cycle.closes_at.desc())
-        .limit(1)
-    ).one_or_none()
-    if found is None:
-        return None
-    review_id, questionnaire, name = found
-    cells = session.scalars(select(Cell).where(Cell.review_id == review_id))
-    return Earlier(
-        name,
-        values.load(Questionnaire, questionnaire),
-        [
-            disclosure.Cell(
-                cell.item,
-                Group(cell.group),
-                cell.n,
-                cell.total,
-                cell.squares,
-                None if cell.counts is None else tuple(cell.counts),
-                None if cell.band is None else Band(cell.band),
-            )
-            for cell in cells
-        ],
-    )
-
-
 def finish(session: Session) -> Sequence[uuid.UUID]:
-    """Moves on every closed cycle whose reviews are all counted; the value names those whose key must go.
+    """Moves on every closed cycle that is counted and has its reports; the value names those whose key must go.
 
     Drafts of closed cycles are deleted, even where the count waits for people.
     """
     closed = select(Cycle.id).where(Cycle.phase == Phase.CLOSED)
     session.execute(delete(Draft).where(Draft.cycle_id.in_(closed)))
-    uncounted = exists().where(Review.cycle_id == Cycle.id, Review.is_tallied.is_(False))
-    for cycle in session.scalars(select(Cycle).where(Cycle.phase == Phase.CLOSED, ~uncounted).with_for_update()):
+    unfinished = exists().where(
+        Review.cycle_id == Cycle.id, or_(Review.is_tallied.is_(False), Review.published.is_not(None))
+    )
+    for cycle in session.scalars(select(Cycle).where(Cycle.phase == Phase.CLOSED, ~unfinished).with_for_update()):
         cycle.phase = cycles.step(Phase(cycle.phase), Phase.TALLIED)
     session.flush()
     return session.scalars(
@@ -226,6 +222,45 @@ def abandon_locked(session: Session, cycle_id: uuid.UUID, *, actor_id: uuid.UUID
         raise IllegalStep("Only a closed round that waits for its passphrase can be given up.")
     for review in cycle.reviews:
         _give_up(session, review, actor_id, now)
+
+
+_IS_CLOSED = Cycle.phase == Phase.CLOSED
+_IS_OPENED = or_(Custody.cycle_id.is_(None), Custody.is_unlocked)
+_REVIEWS = select(func.count(Review.id)).where(Review.cycle_id == Cycle.id).correlate(Cycle)
+_IS_UNMEASURED = and_(
+    Cycle.is_cancelled.is_(False),
+    ~select(Instrument.cycle_id).where(Instrument.cycle_id == Cycle.id).correlate(Cycle).exists(),
+    _REVIEWS.scalar_subquery() >= measurements.SUBJECTS,
+    _REVIEWS.where(Review.is_tallied.is_(False)).scalar_subquery() > 0,
+)
+
+
+def _opened(
+    session: Session, cycle_id: uuid.UUID, private_key: PrivateKey
+) -> Iterator[tuple[Questionnaire, list[Response]]]:
+    """The answers of a cycle, review by review in random order; each is there only while it is looked at."""
+    reviews = list(session.scalars(select(Review.id).where(Review.cycle_id == cycle_id)))
+    SystemRandom().shuffle(reviews)
+    opened = 0
+    for number, review_id in enumerate(reviews):
+        if number >= measurements.SUBJECTS and opened >= measurements.ENVELOPES:
+            return
+        questionnaire = session.scalar(select(Review.questionnaire).where(Review.id == review_id))
+        boxes = session.scalars(select(Envelope.box).where(Envelope.review_id == review_id)).all()
+        opened += len(boxes)
+        yield values.load(Questionnaire, questionnaire), [envelopes.unseal(box, private_key) for box in boxes]
+
+
+def _attendance(session: Session, cycle_id: uuid.UUID) -> tuple[int, int]:
+    """How many answered in a cycle, and how many were invited, in all relationships together."""
+    invited = session.scalars(select(Review.invited).where(Review.cycle_id == cycle_id))
+    answered = session.scalar(
+        select(func.count())
+        .select_from(Envelope)
+        .join(Review, Review.id == Envelope.review_id)
+        .where(Review.cycle_id == cycle_id)
+    )
+    return answered or 0, sum(sum((numbers or {}).values()) for numbers in invited)
 
 
 def _uncounted(session: Session, review_id: uuid.UUID) -> Review:

@@ -24,6 +24,8 @@ class Cycle(Base):
     `opens_at` is the plan until it opens, and then when it did. `labels` are the words of the frequency scale, where
     they were changed, the opt-out last; `reminders` the slots that were left on, None for all. `manager_days` is by how
     many days managers read before the subjects; after the release `held_until` is set as long as subjects may not read.
+    they were changed, the opt-out last; `reminders` the slots that were left on, None for all. `spreads` is the typical
+    spread of its published cells by points of the scale (survey.core.spreads), None until everything is counted.
     """
 
     __tablename__ = "cycle"
@@ -55,6 +57,7 @@ class Cycle(Base):
     is_cancelled: Mapped[bool] = mapped_column(default=False, server_default=false())
     manager_days: Mapped[int] = mapped_column(default=0, server_default="0")
     held_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    spreads: Mapped[dict[str, Any] | None]
 
     launcher: Mapped[Person] = relationship()
     reviews: Mapped[list[Review]] = relationship(back_populates="cycle", cascade="all, delete-orphan")
@@ -68,6 +71,7 @@ class Review(Base):
     is tallied and has no report is one about which nothing was published.
     `managers` are those above the subject, by id from the top down, frozen at launch: the fixed tree of team views.
     `minutes` has how long the questionnaire takes by relationship, so that a mail need not read it.
+    `published` is what the tally lets be said beside cells and comments, from then until the report is built.
     """
 
     __tablename__ = "review"
@@ -83,6 +87,7 @@ class Review(Base):
     choice: Mapped[str] = mapped_column(default=Choice.OPEN, server_default="open")
     is_objected: Mapped[bool] = mapped_column(default=False, server_default=false())
     managers: Mapped[list[str] | None]
+    published: Mapped[dict[str, Any] | None]
 
     cycle: Mapped[Cycle] = relationship(back_populates="reviews")
     subject: Mapped[Person] = relationship()

@@ -1,4 +1,4 @@
-"""What was published of a review: cells, comments, and the finished report. Written once, at the tally.
+"""What was published of a review: cells and comments, written at the tally, and the report built from them. Once.
 
 Between the tally and the release a comment can be taken out; nothing else ever changes.
 """
@@ -11,6 +11,8 @@ from typing import Any
 from sqlalchemy import CheckConstraint, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
+from survey.core import disclosure
+from survey.core.disclosure import Band, Group
 from survey.store.base import UNORDERED, Base, random_key
 
 ATTRIBUTED = "\"group\" IN ('self', 'manager')"
@@ -34,6 +36,18 @@ class Cell(Base):
     squares: Mapped[int | None]
     counts: Mapped[list[int] | None]
     band: Mapped[str | None]
+
+    def as_value(self) -> disclosure.Cell:
+        """The figure itself."""
+        return disclosure.Cell(
+            self.item,
+            Group(self.group),
+            self.n,
+            self.total,
+            self.squares,
+            None if self.counts is None else tuple(self.counts),
+            None if self.band is None else Band(self.band),
+        )
 
 
 class Comment(Base):

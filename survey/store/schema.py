@@ -17,6 +17,7 @@ from survey.store import (
     cycles,
     envelopes,
     imports,
+    instruments,
     invitations,
     mailings,
     nominations,
@@ -60,6 +61,7 @@ TABLES = {
         mailings.RefusedAddress,
         plans.Plan,
         plans.PlannedStep,
+        instruments.Instrument,
     )
 }
 """Every table by its name."""

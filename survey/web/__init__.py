@@ -16,6 +16,7 @@ from survey.web import (
     drafts,
     errors,
     imports,
+    instruments,
     mailings,
     nominations,
     objections,
@@ -54,7 +55,7 @@ def register(app: Flask, csrf: CSRFProtect, *, redis_url: str) -> None:
         mailings,
     ):
         app.register_blueprint(module.pages)
-    for module in (custody, objections, plans):
+    for module in (custody, objections, plans, instruments):
         app.register_blueprint(module.pages)
     # A rater whose browser lost its session must get the form back with every answer kept, so this one page
     # looks at the token itself, as a part of its form.

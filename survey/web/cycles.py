@@ -99,6 +99,7 @@ def cycle(cycle_id: uuid.UUID) -> ResponseReturnValue:
             objected=tally.objected(session, cycle_id),
             settles_objections=context.may(Action.SETTLE_OBJECTION),
             may_withhold=context.may(Action.WITHHOLD_COMMENTS),
+            sees_instrument=context.may(Action.SEE_INSTRUMENT),
         )
 
 

@@ -18,7 +18,7 @@ from survey.core.editions import Edition
 from survey.core.errors import NotAllowed, NotFound
 from survey.core.plans import Plan
 from survey.core.sections import Section
-from survey.delivery import charts, ladders, pdf, sheets, shifts
+from survey.delivery import archives, charts, ladders, pdf, sheets, shifts
 from survey.services import people, plans, reports
 from survey.services.reports import NothingPublished
 
@@ -36,6 +36,16 @@ def index() -> ResponseReturnValue:
         team = reports.readable(session, below, standing=Standing.MANAGES)
         shared = plans.shared_with(session, person.id)
     return render_template("reports/index.html", own=own, team=team, shared=shared)
+
+
+@pages.get("/export")
+@needs(Action.READ_REPORT)
+def export() -> ResponseReturnValue:
+    """Everything that one has received, as one file: with one's private reflections, and of nobody else."""
+    person = context.permit(Action.READ_REPORT, Standing.OWN)
+    with context.reading() as session:
+        own = [edition.copy(is_own=True) for edition in reports.about(session, person.id)]
+    return _attached(archives.archive(own, subject=person.name, is_own=True), "reports.zip", "application/zip")
 
 
 @pages.get("/<uuid:review_id>")
@@ -137,7 +147,11 @@ def _saved(edition: Edition, ending: str, kind: str, made: Callable[[Edition], b
     if not edition.is_own:
         with context.transaction() as session:
             reports.note_export(session, edition, actor_id=context.signed_in().id, form=ending, now=context.now())
-    return content, {"Content-Type": kind, "Content-Disposition": f'attachment; filename="report.{ending}"'}
+    return _attached(content, f"report.{ending}", kind)
+
+
+def _attached(content: bytes, name: str, kind: str) -> ResponseReturnValue:
+    return content, {"Content-Type": kind, "Content-Disposition": f'attachment; filename="{name}"'}
 
 
 def shown(edition: Edition, seen: Sequence[Plan] = ()) -> str:

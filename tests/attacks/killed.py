@@ -24,7 +24,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session, configure_mappers
 
 from survey.core.responses import Answers
-from survey.services import responses, tally
+from survey.services import publication, responses, tally
 from survey.store import base
 from survey.store.keys import Keyring
 
@@ -120,6 +120,13 @@ def sweep(scene: Scene, count: Callable[[Scene, uuid.UUID], None] | None = None)
         waiting = tally.waiting(session)
     for review_id in waiting:
         (count or count_one)(scene, review_id)
+    with scene.reaper.asleep(), base.reading(scene.engine).begin() as session:
+        due = publication.due(session)
+    for cycle_id in due:
+        with scene.transaction() as session:
+            publication.settle(session, cycle_id)
+        with scene.transaction() as session:
+            publication.build(session, cycle_id)
     with scene.transaction() as session:
         cycle_ids = tally.finish(session)
     scene.reaper.point("between the end of the count and the key")

@@ -1,0 +1,128 @@
+"""Reports are built from what the tally published, once a whole cycle is counted. Knows no answer and no rater.
+
+Two steps, each harmless to repeat after a crash: `settle` fixes the typical spread of the cycle, `build` makes the
+reports that are missing. Both read published cells alone, so that a report says nothing that its figures do not.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from sqlalchemy import exists, func, select
+from sqlalchemy.orm import Session
+
+from survey.core import disclosure, reports, spreads, values
+from survey.core.access import Standing
+from survey.core.changes import Earlier
+from survey.core.cycles import Phase
+from survey.core.disclosure import Group, Published
+from survey.core.errors import IllegalStep, NotFound
+from survey.core.questionnaires import Questionnaire
+from survey.core.relationships import Relationship
+from survey.store.cycles import Cycle, Review, readable_by
+from survey.store.reports import Cell, Report
+
+BATCH = 50
+"""So many reports are built in one transaction."""
+
+
+def due(session: Session) -> Mapping[uuid.UUID, int]:
+    """The closed cycles whose reviews are all counted, each with how many of its reports are still to be built."""
+    uncounted = select(Review.id).where(Review.cycle_id == Cycle.id, Review.is_tallied.is_(False)).correlate(Cycle)
+    rows = session.execute(
+        select(Cycle.id, func.count())
+        .join(Review, Review.cycle_id == Cycle.id)
+        .where(Cycle.phase == Phase.CLOSED, Review.published.is_not(None), ~uncounted.exists())
+        .group_by(Cycle.id)
+    )
+    return dict(rows.all())
+
+
+def settle(session: Session, cycle_id: uuid.UUID) -> None:
+    """Fixes the typical spread of a counted cycle, once; when that was done before, nothing changes.
+
+    Raises `IllegalStep` while a review of it is uncounted.
+    """
+    cycle = session.scalar(select(Cycle).where(Cycle.id == cycle_id).with_for_update(of=Cycle))
+    if cycle is None:
+        raise NotFound("There is no such round.")
+    if cycle.spreads is not None:
+        return
+    if cycle.phase != Phase.CLOSED or session.scalar(
+        select(exists().where(Review.cycle_id == cycle_id, Review.is_tallied.is_(False)))
+    ):
+        raise IllegalStep("Reports are built after every review of the round is counted.")
+    found = spreads.of_cycle(_distributions(session, cycle_id))
+    cycle.spreads = {str(points): spread for points, spread in found.items()}
+
+
+def build(session: Session, cycle_id: uuid.UUID, *, limit: int = BATCH) -> int:
+    """Builds some of the reports of a settled cycle that are not there yet; the value is how many.
+
+    Those that another worker is building just now are passed over. Raises `IllegalStep` before `settle`.
+    """
+    cycle = session.get(Cycle, cycle_id)
+    if cycle is None:
+        raise NotFound("There is no such round.")
+    if cycle.spreads is None:
+        raise IllegalStep("The spread of this round is not known yet.")
+    settled = {int(points): spread for points, spread in cycle.spreads.items()}
+    reviews = session.scalars(
+        select(Review)
+        .where(Review.cycle_id == cycle_id, Review.published.is_not(None))
+        .limit(limit)
+        .with_for_update(of=Review, skip_locked=True)
+    ).all()
+    for review in reviews:
+        report = reports.build(
+            values.load(Questionnaire, review.questionnaire),
+            _published(session, review),
+            pages=[reports.page_of(entry.page.body) for entry in review.pages],
+            invited={Relationship(kind): number for kind, number in (review.invited or {}).items()},
+            earlier=_earlier(session, review, cycle),
+            spreads=settled,
+        )
+        session.add(Report(review_id=review.id, body=values.dump(report)))
+        # All of it stands in the report now; and this is what says that it has been built.
+        review.published = None
+    return len(reviews)
+
+
+def _distributions(session: Session, cycle_id: uuid.UUID) -> Iterator[tuple[uuid.UUID, disclosure.Cell]]:
+    cells = session.scalars(
+        select(Cell)
+        .join(Review, Review.id == Cell.review_id)
+        .where(Review.cycle_id == cycle_id, Cell.counts.is_not(None), Cell.group.not_in([Group.SELF, Group.MANAGER]))
+        .execution_options(yield_per=1000)
+    )
+    return ((cell.review_id, cell.as_value()) for cell in cells)
+
+
+def _published(session: Session, review: Review) -> Published:
+    """What the tally published of a review. Comments lie beside the report and are no part of it."""
+    beside = values.load(Published, review.published)
+    order = {group: position for position, (group, _) in enumerate(beside.answered)}
+    cells = [cell.as_value() for cell in session.scalars(select(Cell).where(Cell.review_id == review.id))]
+    return replace(beside, cells=tuple(sorted(cells, key=lambda cell: (cell.item, order[cell.group]))))
+
+
+def _earlier(session: Session, review: Review, cycle: Cycle) -> Earlier | None:
+    """What the newest released round before this one published about the same person."""
+    found = session.execute(
+        select(Review.id, Review.questionnaire, Cycle.name)
+        .join(Cycle, Cycle.id == Review.cycle_id)
+        .where(
+            Review.subject_id == review.subject_id,
+            readable_by(Standing.OWN),
+            Cycle.closes_at < cycle.closes_at,
+        )
+        .order_by(Cycle.closes_at.desc())
+        .limit(1)
+    ).one_or_none()
+    if found is None:
+        return None
+    review_id, questionnaire, name = found
+    cells = session.scalars(select(Cell).where(Cell.review_id == review_id))
+    return Earlier(name, values.load(Questionnaire, questionnaire), [cell.as_value() for cell in cells])

@@ -1,0 +1,38 @@
+"""What the tasks of the tally do with everything that is closed, one step after the other, without a queue."""
+
+from __future__ import annotations
+
+from survey import context
+from survey.services import publication, tally
+
+
+def count() -> None:
+    """Measures, counts, builds the reports, and destroys the keys."""
+    keyring = context.installation().keyring
+    with context.reading() as session:
+        unmeasured = tally.unmeasured(session)
+    for cycle_id in unmeasured:
+        with context.transaction() as session:
+            tally.measure(session, cycle_id, keyring)
+    with context.reading() as session:
+        waiting = tally.waiting(session)
+    for review_id in waiting:
+        with context.transaction() as session:
+            tally.count(session, review_id, keyring)
+    build()
+    with context.transaction() as session:
+        finished = tally.finish(session)
+    for cycle_id in finished:
+        with context.transaction() as session:
+            tally.destroy_key(session, cycle_id, keyring)
+
+
+def build() -> None:
+    """Builds the reports of what is counted."""
+    with context.reading() as session:
+        due = publication.due(session)
+    for cycle_id in due:
+        with context.transaction() as session:
+            publication.settle(session, cycle_id)
+        with context.transaction() as session:
+            publication.build(session, cycle_id, limit=10_000)
