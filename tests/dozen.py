@@ -42,7 +42,7 @@ def answered(company: Company, *, subjects: int = 12, seed: int = 360) -> Dozen:
             raters = dice.sample([one for one in company.ids if one != name], PEERS)
             chosen = {company.ids[one]: Relationship.PEER for one in raters} | {company.ids[name]: Relationship.SELF}
             nominations.choose(session, review_id, chosen)
-        cycles.open_(session, cycle_id, context.installation().keyring, now=context.now())
+        cycles.open_(session, cycle_id, context.installation().keyring, actor_id=None, now=context.now())
     made = Dozen(cycle_id, _questionnaire(first))
     _answer(made, dice)
     company.close(cycle_id)

@@ -39,10 +39,10 @@ def index() -> ResponseReturnValue:
 
 
 @pages.get("/export")
-@needs(Action.READ_REPORT)
+@needs(Action.SEE_HOME)
 def export() -> ResponseReturnValue:
     """Everything that one has received, as one file: with one's private reflections, and of nobody else."""
-    person = context.permit(Action.READ_REPORT, Standing.OWN)
+    person = context.permit(Action.SEE_HOME)
     with context.reading() as session:
         own = [edition.copy(is_own=True) for edition in reports.about(session, person.id)]
     return _attached(archives.archive(own, subject=person.name, is_own=True), "reports.zip", "application/zip")

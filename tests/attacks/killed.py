@@ -117,6 +117,11 @@ def submit(scene: Scene, token: str, invitation: str, answers: list[Any], secret
 def sweep(scene: Scene, count: Callable[[Scene, uuid.UUID], None] | None = None) -> None:
     """The tally as its tasks do it, from whatever state the last one left."""
     with scene.reaper.asleep(), base.reading(scene.engine).begin() as session:
+        unmeasured = tally.unmeasured(session)
+    for cycle_id in unmeasured:
+        with scene.transaction() as session:
+            tally.measure(session, cycle_id, scene.keyring)
+    with scene.reaper.asleep(), base.reading(scene.engine).begin() as session:
         waiting = tally.waiting(session)
     for review_id in waiting:
         (count or count_one)(scene, review_id)

@@ -73,6 +73,7 @@ def _press_everything(chromium, web, token):
         page.goto(path)
         number = 0
         while number < page.locator(BUTTONS).count():
+            page.eval_on_selector_all("details", "all => all.forEach((each) => { each.open = true; })")
             page.locator(BUTTONS).nth(number).click()
             page.wait_for_load_state()
             waiting += _ways(page)

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from survey import context
 from survey.core.errors import LinkClosed
 from survey.core.relationships import Relationship
-from survey.services import cycles, nominations, responses
+from survey.services import cycles, drafts, nominations, responses
 from survey.store import envelopes
 from survey.store.envelopes import Draft
 from survey.store.invitations import Invitation
@@ -100,7 +100,7 @@ def _kill_tally(round_, killer, step):
     Each child begins where the one before was killed. One that changed nothing is followed by one that comes a point
     further; one that did is followed by one that dies at its first point. So every point is met in every state.
     """
-    points, at, state = [], 1, round_.state()
+    points, at, state = [], 1, round_.progress()
     while len(points) < 200:
         end = killer.run(step, at=at)
         if not round_.is_whole():
@@ -108,7 +108,7 @@ def _kill_tally(round_, killer, step):
         if not end.was_killed:
             return points, []
         points.append(end.point)
-        at, state = (at + 1 if round_.state() == state else 1), round_.state()
+        at, state = (at + 1 if round_.progress() == state else 1), round_.progress()
     raise AssertionError("the tally does not come to an end")
 
 
@@ -138,6 +138,12 @@ class Round:
                 [file.read_bytes() == self.key for file in keyring.directory.iterdir()],
             )
 
+    def progress(self):
+        """The state, and whether the round is measured, its spread is fixed, and how many reports are built."""
+        with self.engine.connect() as connection:
+            steps = "SELECT count(*) FROM instrument", "SELECT count(spreads) FROM cycle", "SELECT count(*) FROM report"
+            return self.state(), [connection.scalar(text(step)) for step in steps]
+
     def is_whole(self):
         """Whether each review is counted and its envelopes gone, or all its envelopes there and nothing counted."""
         counted, _, is_gone, is_said, _, keys = self.state()
@@ -151,7 +157,12 @@ class Round:
                     FROM review r
                 """)
             ).all()
-        whole = {(True, 0, 3 * len(PEERS), 1, len(PEERS)), (False, len(PEERS), 0, 0, None)}
+        # Counted, or counted and built into its report, or not begun.
+        whole = {
+            (True, 0, 3 * len(PEERS), 0, len(PEERS)),
+            (True, 0, 3 * len(PEERS), 1, len(PEERS)),
+            (False, len(PEERS), 0, 0, None),
+        }
         return (
             {(bool(is_tallied), *rest) for is_tallied, *rest in rows} <= whole
             and (counted == len(rows) or keys == [True])
@@ -163,9 +174,9 @@ def _closed(company):
     """A round that waits to be counted."""
     cycle_id, _ = company.draft(dict.fromkeys(PEERS, Relationship.PEER))
     with context.transaction() as session:
-        other = cycles.add_review(session, cycle_id, company.ids["ewa"], [company.page_id])
+        other = drafts.add_review(session, cycle_id, company.ids["ewa"], [company.page_id])
         nominations.choose(session, other.id, {company.ids[name]: Relationship.PEER for name in PEERS})
-        cycles.open_(session, cycle_id, context.installation().keyring, now=context.now())
+        cycles.open_(session, cycle_id, context.installation().keyring, actor_id=None, now=context.now())
     for name, token in company.tokens().items():
         for _ in range(2):
             company.answer(token, words=f"{name} has this to say.")

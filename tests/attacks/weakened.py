@@ -160,6 +160,10 @@ class SameShuffle:
         """Mixes lists of one length in the same way."""
         random.Random(self._seed).shuffle(items)
 
+    def sample(self, population: list[object], k: int) -> list[object]:
+        """As the system draws: what is weak here is the order of comments alone."""
+        return random.SystemRandom().sample(population, k)
+
 
 def numbered_comment(**fields: object) -> Comment:
     """A comment whose key counts upwards, as a serial would."""

@@ -46,6 +46,7 @@ def letter(kind, parts=(SPRING,)):
         parts=parts,
         review_id=uuid.UUID(int=7),
         cycle_id=uuid.UUID(int=8),
+        closes_at=datetime(2026, 3, 17, tzinfo=UTC),
         subjects=("Sam Rivera", "Ana <b>Petrov</b>"),
     )
 

@@ -170,7 +170,7 @@ def _sweep(now):
     out = []
     while True:
         with context.transaction() as session:
-            mailings.gather(session, pace=PACE, actor_id=None, now=now)
+            mailings.gather(session, pace=PACE, now=now)
             leased = outbox.lease(session, now=now)
         for mail_id in leased:
             with context.transaction() as session:

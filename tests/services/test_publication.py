@@ -173,7 +173,7 @@ def test_what_lies_between_the_two_phases_says_nothing_that_the_report_does_not(
 def test_cancelled_rounds_have_nothing_to_build(company):
     cycle_id, _ = company.open()
     with context.transaction() as session:
-        cycles.cancel(session, cycle_id, now=context.now())
+        cycles.cancel(session, cycle_id, actor_id=None, now=context.now())
     _count_all()
     with context.reading() as session:
         assert publication.due(session) == {}

@@ -157,7 +157,7 @@ def held(company):
     cycle_id, review_id = company.draft()
     with context.transaction() as session:
         session.get_one(Cycle, cycle_id).manager_days = 3
-        cycles.open_(session, cycle_id, context.installation().keyring, now=context.now())
+        cycles.open_(session, cycle_id, context.installation().keyring, actor_id=None, now=context.now())
     for name, token in company.tokens().items():
         company.answer(token, words=f"What {name} wrote.")
     company.close(cycle_id)

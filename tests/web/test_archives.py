@@ -112,7 +112,7 @@ def _files(content: bytes) -> dict[str, bytes]:
 
 def _exports():
     with context.reading() as session:
-        return [entry for entry in audit.newest(session) if entry.event is Event.REPORT_EXPORTED]
+        return audit.newest(session, event=Event.REPORT_EXPORTED)
 
 
 def _command(company, *arguments):

@@ -23,6 +23,8 @@ from tests.web.doors import Door, World
 
 OFTEN = settings(max_examples=250, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 MEGABYTE = 1024 * 1024
+IN_THE_LOG = "imports.export"
+"""Everybody as a file: the one page for people operations that is recorded whenever it is read."""
 ASKED = ("q", "team", "level", "as", "next", "page", "error", "state")
 HOSTILE = (
     "",
@@ -171,6 +173,8 @@ def test_no_body_makes_a_page_fail(world, forms):
 def test_ten_megabytes_are_refused_at_every_door_with_a_sentence(world, forms):
     body = b"name=" + b"x" * (10 * MEGABYTE)
     for form in forms:
+        if form.door.endpoint in {"imports.upload", "mailings.stop"}:
+            continue  # the one takes files of that size; the other reads nothing of what is sent
         answer = form.client.post(form.address, data=body, content_type="application/x-www-form-urlencoded")
         assert answer.status_code == 413, str(form.door)
         assert "up to 1 MB" in answer.text
@@ -192,7 +196,7 @@ def test_no_query_and_no_address_makes_a_page_fail(world):
     clients = {name: doors.browser(world, name) for name in ("noor", doors.RATER)}
     texts = [quote_plus(text.encode("utf-8", "surrogatepass"))[:3_000] for text in HOSTILE[1:9]]
     for door in doors.doors(world.app):
-        if door.method != "GET" or door.rule.rule.endswith(".pdf"):
+        if door.method != "GET" or door.rule.rule.endswith(".pdf") or door.endpoint == IN_THE_LOG:
             continue
         client = clients[doors.RATER if door.endpoint.startswith("responses.") else "noor"]
         address, _ = next(iter(doors.addresses(world, door)))

@@ -82,7 +82,7 @@ def test_every_form_that_is_posted_needs_its_token(world):
     for name in ("noor", "marta", "sam", doors.RATER, ""):
         client = doors.browser(world, name)
         for door in doors.doors(world.app):
-            if door.method == "POST":
+            if door.method == "POST" and door.endpoint != "mailings.stop":  # its link is what it needs (RFC 8058)
                 address, _ = next(iter(doors.addresses(world, door)))
                 for token in ({}, {"csrf_token": "guessed"}):
                     answer = client.post(address, data=token)
