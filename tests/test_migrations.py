@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import uuid
+from datetime import UTC, datetime
+
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect
+from sqlalchemy import MetaData, insert, inspect, select, text
 
 from survey.store import base, schema
+from survey.store.cycles import Review
+from survey.store.mailings import Mailing
+from survey.store.outbox import Mail
 
 
 @pytest.fixture
@@ -44,3 +50,66 @@ def test_constraints_of_the_promise_are_in_the_database(engine, constraint):
         "release": "ck_cycle_released_means_unlinkable",
     }
     assert expected[constraint] in names
+
+
+def test_mail_that_waits_is_planned_anew_and_back_again(engine):
+    schema.downgrade(engine, to="0008-1")
+    ids = {name: uuid.uuid4() for name in ("person", "cycle", "review", "first", "second", "third")}
+    asked = {"key": "1", "asked": ["peer"], "scale": None}
+    questionnaire = {"parts": [{"items": [asked | {"scale": {"labels": []}}, asked, asked]}]}
+    now = datetime(2026, 3, 2, 9, tzinfo=UTC)
+    reflected = MetaData()
+    reflected.reflect(engine)
+    mail = {"person_id": ids["person"], "reference": ids["cycle"], "attempts": 0, "due_at": now}
+    with engine.begin() as connection:
+        for table, row in (
+            (
+                "person",
+                {"id": ids["person"], "name": "A", "address": "a@b.test", "role": "engineer", "is_active": True},
+            ),
+            (
+                "cycle",
+                {
+                    "id": ids["cycle"],
+                    "name": "C",
+                    "launcher_id": ids["person"],
+                    "phase": "draft",
+                    "minimum": 4,
+                    "blocks": [],
+                    "closes_at": now,
+                    "is_key_destroyed": False,
+                },
+            ),
+            (
+                "review",
+                {
+                    "id": ids["review"],
+                    "cycle_id": ids["cycle"],
+                    "subject_id": ids["person"],
+                    "questionnaire": questionnaire,
+                    "is_tallied": False,
+                },
+            ),
+            ("outbox", mail | {"id": ids["first"], "kind": "reminder", "slot": "half-time", "state": "waiting"}),
+            ("outbox", mail | {"id": ids["second"], "kind": "reminder", "slot": "one-day", "state": "dropped"}),
+            ("outbox", mail | {"id": ids["third"], "kind": "report", "slot": "", "state": "sent"}),
+        ):
+            connection.execute(insert(_typed(reflected.tables[table], table)), row)
+    schema.upgrade(engine)
+    with engine.connect() as connection:
+        assert connection.execute(select(Mailing.slot, Mailing.due_at)).all() == [("half-time", now)]
+        assert connection.execute(select(Mail.kind, Mail.state)).all() == [("report", "settled")]
+        assert connection.scalar(select(Review.minutes)) == {"peer": 2}
+    schema.downgrade(engine, to="0008-1")
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT kind, slot, state FROM outbox ORDER BY kind")).all()
+    assert [tuple(row) for row in rows] == [("reminder", "half-time", "waiting"), ("report", "", "sent")]
+    schema.upgrade(engine)
+
+
+def _typed(table, name):
+    """The reflected table with the types that the program knows: SQLite forgets them."""
+    known = schema.metadata.tables[name].c
+    for column in table.c:
+        column.type = known[column.name].type
+    return table

@@ -134,7 +134,8 @@ def _settle(session: Session, mail: Mail, state: State) -> None:
 
 def _is_put_off(session: Session, mail: Mail, zone: tzinfo, pace: Pace, now: datetime) -> bool:
     """Whether a mail that was held up by a busy or absent server has to wait for office hours, or another day."""
-    if not pace.is_considerate:
+    today = mailings.local_day(now, zone).isoformat()
+    if not pace.is_considerate or (mail.slot == today and mailings.is_office_hour(now, zone)):
         return False
     ends = session.execute(
         select(Mailing.slot, Cycle.closes_at)
@@ -150,7 +151,7 @@ def _is_put_off(session: Session, mail: Mail, zone: tzinfo, pace: Pace, now: dat
     if moment > now:
         mail.due_at, mail.lease_until = moment, None
         return True
-    mail.slot = mailings.local_day(now, zone).isoformat()
+    mail.slot = today
     return False
 
 

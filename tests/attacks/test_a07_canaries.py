@@ -29,7 +29,8 @@ ANSWERING = ("ana", "ben", "chloe", "dev", "ewa", "ines", "jonas", "marta", "sam
 DECLINING, REFUSED, DELAYED = "farid", "hugo", "grace"
 
 HOMES = {
-    "addresses": {"person", "the file", "the file-wal"},
+    # An address that a mail server refused is kept for people operations, who alone can put it right.
+    "addresses": {"person", "refused_address", "the file", "the file-wal"},
     "comments": {"comment", "the file", "the file-wal"},
     "invitations": {"invitation", "invitation_token", "the file", "the file-wal"},
 }

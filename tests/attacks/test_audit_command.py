@@ -25,7 +25,7 @@ from sqlalchemy import inspect, select, text, update
 from survey import context
 from survey.cli import audits
 from survey.core.errors import SurveyError
-from survey.services import responses, sign_ins
+from survey.services import mailings, responses, sign_ins
 from survey.store.envelopes import Draft, Envelope
 from survey.store.invitations import Invitation, InvitationToken
 from survey.store.outbox import Mail
@@ -284,11 +284,13 @@ def a_link_in_plain(scene):
 
 def mail_that_names_an_invitation(scene):
     with context.transaction() as session:
+        mailings.gather(session, pace=context.installation().pace, now=context.now())
         session.scalars(select(Mail).limit(1)).one().slot = str(scene.crowd.tickets[0].invitation)
 
 
 def mail_that_holds_an_address(scene):
     with context.transaction() as session:
+        mailings.gather(session, pace=context.installation().pace, now=context.now())
         session.scalars(select(Mail).limit(1)).one().slot = "peer1@company.test"
 
 

@@ -1,0 +1,110 @@
+"""How many mails a second one worker gathers and composes, without sending them: `python -m tests.benchmarks.mails`.
+
+2,400 people are invited to a round of 300 reviews, each about one colleague, on a new SQLite file.
+"""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+import time
+import uuid
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from flask import current_app
+from sqlalchemy import func, insert, select
+
+from survey import context
+from survey.core.mailings import CONSIDERATE
+from survey.core.relationships import Relationship
+from survey.delivery import mail
+from survey.delivery.mail import Sender
+from survey.services import cycles, mailings, outbox
+from survey.store.invitations import InvitationToken
+from survey.store.nominations import Nomination
+from survey.store.people import Person
+from tests import servers
+from tests.attacks.rounds import installation
+from tests.company import Company
+
+REVIEWS, RATERS = 300, 8
+SENDER = Sender("Seek Feedback <feedback@company.test>", "https://feedback.company.test", "Company")
+
+
+def main() -> None:
+    """Prints how long each step takes, and checks what was written."""
+    with tempfile.TemporaryDirectory() as folder:
+        databases = servers.Databases(Path(folder))
+        with installation(databases, "sqlite", Path(folder)) as app:
+            now = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
+            cycle_id = _draft(Company(app), now)
+            with _timed("open the round", REVIEWS * RATERS), context.transaction() as session:
+                cycles.open_(session, cycle_id, context.installation().keyring, now=now)
+            with _timed("gather", REVIEWS * RATERS), context.transaction() as session:
+                while mailings.gather(session, pace=CONSIDERATE, now=now):
+                    pass
+            with _timed("lease and compose", REVIEWS * RATERS):
+                letters = list(_letters(now))
+            with _timed("render", REVIEWS * RATERS):
+                for letter in letters:
+                    mail.compose(letter, current_app.jinja_env, SENDER, now=now)
+            with context.reading() as session:
+                assert session.scalar(select(func.count()).select_from(InvitationToken)) == len(letters)
+            assert len(letters) == REVIEWS * RATERS
+
+
+def _letters(now):
+    while True:
+        with context.transaction() as session:
+            leased = outbox.lease(session, now=now)
+        for mail_id in leased:
+            with context.transaction() as session:
+                letter = outbox.compose(session, mail_id, now=now)
+            with context.transaction() as session:
+                outbox.sent(session, mail_id)
+            if letter is not None:
+                yield letter
+        if not leased:
+            return
+
+
+def _draft(company: Company, now: datetime) -> uuid.UUID:
+    people = [
+        {"id": uuid.uuid4(), "name": f"Person {number}", "address": f"{secrets.token_hex(6)}@company.test"}
+        for number in range(REVIEWS * (RATERS + 1))
+    ]
+    with context.transaction() as session:
+        session.execute(insert(Person), people)
+        cycle = cycles.draft(
+            session,
+            "Spring round",
+            launcher_id=company.ids["marta"],
+            minimum=4,
+            closes_at=now + timedelta(days=14),
+            now=now,
+        )
+        for number in range(REVIEWS):
+            subject, *raters = people[number * (RATERS + 1) : (number + 1) * (RATERS + 1)]
+            review = cycles.add_review(session, cycle.id, subject["id"], [company.page_id])
+            session.add_all(
+                Nomination(review_id=review.id, rater_id=rater["id"], relationship=Relationship.PEER)
+                for rater in raters
+            )
+        return cycle.id
+
+
+class _timed:  # noqa: N801 - read as a word of the code around it
+    def __init__(self, what: str, count: int) -> None:
+        self._what, self._count = what, count
+
+    def __enter__(self) -> None:
+        self._began = time.perf_counter(), time.process_time()
+
+    def __exit__(self, *_: object) -> None:
+        took, worked = time.perf_counter() - self._began[0], time.process_time() - self._began[1]
+        print(f"{self._what:<20}{took:8.2f} s, of them at work {worked:7.2f} s: {self._count / worked:6.0f} a second")
+
+
+if __name__ == "__main__":
+    main()
