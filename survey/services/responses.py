@@ -5,14 +5,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from nacl.exceptions import CryptoError
 from sqlalchemy import CursorResult, Row, delete, insert, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from survey.core import responses, statements, values
-from survey.core.cycles import Phase
+from survey.core.cycles import Phase, last_day
 from survey.core.errors import CLOSED, BadInput, LinkClosed
 from survey.core.questionnaires import Questionnaire
 from survey.core.relationships import Relationship
@@ -51,6 +51,11 @@ class Asked:
     k: int
     questionnaire: Questionnaire
     statement: Statement
+
+    @property
+    def last_day(self) -> date:
+        """The last day on which one may answer."""
+        return last_day(self.closes_at)
 
 
 # `reader_id` is whoever is signed in in the browser that follows a link. To the subject of a review a link to it is
