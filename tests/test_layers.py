@@ -48,3 +48,13 @@ def test_a_deliberate_violation_breaks_its_contract(contract, tmp_path):
     result = subprocess.run(LINT, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert result.returncode == 1, result.stdout
     assert f"{contract} BROKEN" in result.stdout, result.stdout
+
+
+def test_every_brace_of_the_stylesheet_is_closed():
+    """A browser takes the rest of a sheet for part of the block that was left open, and says nothing."""
+    depth = 0
+    for number, line in enumerate((ROOT / "survey/static/css/survey.css").read_text().splitlines(), 1):
+        depth += line.count("{") - line.count("}")
+        assert depth >= 0, f"line {number} closes what was never opened"
+        assert depth == 0 or not line.startswith("/*"), f"line {number} begins a part inside a block"
+    assert depth == 0
