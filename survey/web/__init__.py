@@ -24,6 +24,7 @@ from survey.web import (
     participation,
     people,
     plans,
+    previews,
     reports,
     requests,
     responses,
@@ -43,6 +44,7 @@ def register(app: Flask, csrf: CSRFProtect, *, redis_url: str) -> None:
         competencies,
         cycles,
         drafts,
+        previews,
         steps,
         nominations,
         participation,
@@ -53,9 +55,11 @@ def register(app: Flask, csrf: CSRFProtect, *, redis_url: str) -> None:
         comments,
         audit,
         mailings,
+        custody,
+        objections,
+        plans,
+        instruments,
     ):
-        app.register_blueprint(module.pages)
-    for module in (custody, objections, plans, instruments):
         app.register_blueprint(module.pages)
     # A rater whose browser lost its session must get the form back with every answer kept, so this one page
     # looks at the token itself, as a part of its form.

@@ -1,14 +1,18 @@
-"""Rounds: listed, and watched in counts."""
+"""Rounds: begun, listed, and watched in counts."""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
 from sqlalchemy.orm import Session
+from wtforms import SelectField, StringField
+from wtforms.validators import InputRequired, Length
 
 from survey import context
 from survey.context import needs
@@ -16,11 +20,24 @@ from survey.core import cycles as rules
 from survey.core.access import Action, Role
 from survey.core.competencies import Section
 from survey.core.cycles import Phase
+from survey.core.errors import BadInput
 from survey.core.participation import Participation
-from survey.services import custody, cycles, participation, tally
+from survey.services import custody, cycles, drafts, participation, tally
 from survey.store.cycles import Cycle
+from survey.store.people import Person
 
 pages = Blueprint("cycles", __name__, url_prefix="/rounds")
+
+
+class NameForm(FlaskForm):
+    """A new round: its name, and what it begins with."""
+
+    name = StringField(
+        "Name of the round",
+        [InputRequired("Please give the round a name."), Length(max=200)],
+        description="Raters read it in their invitation.",
+    )
+    source = SelectField("Begin with", validate_choice=False)
 
 
 @dataclass(frozen=True)
@@ -53,11 +70,7 @@ def index() -> ResponseReturnValue:
     """The rounds: all of them for people operations, one's own for a manager."""
     person = context.permit(Action.LIST_CYCLES)
     with context.reading() as session:
-        rows = (
-            cycles.everything(session)
-            if person.role == Role.PEOPLE_OPERATIONS
-            else cycles.launched_by(session, person.id)
-        )
+        rows = _own(session, person)
         totals = participation.totals(session, [row.id for row in rows])
         subjects = cycles.subjects(session, [row.id for row in rows])
         cards = [
@@ -73,6 +86,36 @@ def index() -> ResponseReturnValue:
             for row in rows
         ]
     return render_template("cycles/index.html", cards=cards)
+
+
+@pages.route("/new", methods=["GET", "POST"])
+@needs(Action.MAKE_CYCLES)
+def new() -> ResponseReturnValue:
+    """A name, and an earlier round to copy if one likes."""
+    person = context.permit(Action.MAKE_CYCLES)
+    form = NameForm()
+    with context.reading() as session:
+        earlier = {str(row.id): f"A copy of “{row.name}”" for row in _own(session, person)}
+    form.source.choices = {"": "Nothing"} | earlier
+    if form.validate_on_submit():
+        try:
+            with context.transaction() as session:
+                cycle = (
+                    drafts.copy(
+                        session,
+                        uuid.UUID(form.source.data),
+                        form.name.data or "",
+                        launcher_id=person.id,
+                        now=context.now(),
+                    )
+                    if form.source.data in earlier
+                    else drafts.make(session, form.name.data or "", launcher_id=person.id, now=context.now())
+                )
+        except BadInput as error:
+            form.name.errors = [str(error)]
+        else:
+            return redirect(url_for("drafts.people_", cycle_id=cycle.id), 303)
+    return render_template("drafts/new.html", form=form), 422 if form.is_submitted() else 200
 
 
 @pages.get("/<uuid:cycle_id>")
@@ -109,3 +152,8 @@ def _lines(session: Session, row: Cycle) -> list[Line]:
         Line(review_id, subject, pages, going[review_id])
         for review_id, subject, pages in cycles.listed(session, row.id)
     ]
+
+
+def _own(session: Session, person: Person) -> Sequence[Cycle]:
+    is_everybodys = person.role == Role.PEOPLE_OPERATIONS
+    return cycles.everything(session) if is_everybodys else cycles.launched_by(session, person.id)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 
@@ -12,24 +11,21 @@ from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from sqlalchemy.orm import Session
 from wtforms import DateField, IntegerField, RadioField, SelectField, SelectMultipleField, StringField, TextAreaField
-from wtforms.validators import InputRequired, Length, Optional
+from wtforms.validators import InputRequired, Optional
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from survey import context
 from survey.context import needs
 from survey.core import cycles as rules
-from survey.core import greetings, questionnaires, releases, statements
+from survey.core import greetings, questionnaires, releases
 from survey.core.access import Action, Role
 from survey.core.competencies import Section
 from survey.core.cycles import Phase
-from survey.core.errors import BadInput, NotFound
+from survey.core.errors import BadInput
 from survey.core.questionnaires import Questionnaire
 from survey.core.relationships import Relationship
 from survey.services import competencies, custody, cycles, drafts, nominations, people
-from survey.services.responses import Asked
-from survey.store.cycles import Cycle, Review
-from survey.store.people import Person
-from survey.web.questionnaires import form_for, show
+from survey.store.cycles import Cycle
 
 pages = Blueprint("drafts", __name__, url_prefix="/rounds")
 
@@ -42,6 +38,7 @@ PARTS = {
 }
 """The parts of the set-up, in the order in which a launcher is led through them."""
 
+
 LEVELS = range(1, 8)
 
 
@@ -50,17 +47,6 @@ class Checkboxes(SelectMultipleField):
 
     widget = ListWidget(prefix_label=False)
     option_widget = CheckboxInput()
-
-
-class NameForm(FlaskForm):
-    """A new round: its name, and what it begins with."""
-
-    name = StringField(
-        "Name of the round",
-        [InputRequired("Please give the round a name."), Length(max=200)],
-        description="Raters read it in their invitation.",
-    )
-    source = SelectField("Begin with", validate_choice=False)
 
 
 class PeopleForm(FlaskForm):
@@ -147,36 +133,6 @@ class Candidate:
     name: str
     team: str
     level: int | None
-
-
-@pages.route("/new", methods=["GET", "POST"])
-@needs(Action.MAKE_CYCLES)
-def new() -> ResponseReturnValue:
-    """A name, and an earlier round to copy if one likes."""
-    person = context.permit(Action.MAKE_CYCLES)
-    form = NameForm()
-    with context.reading() as session:
-        earlier = {str(row.id): f"A copy of “{row.name}”" for row in _own(session, person)}
-    form.source.choices = {"": "Nothing"} | earlier
-    if form.validate_on_submit():
-        try:
-            with context.transaction() as session:
-                cycle = (
-                    drafts.copy(
-                        session,
-                        uuid.UUID(form.source.data),
-                        form.name.data or "",
-                        launcher_id=person.id,
-                        now=context.now(),
-                    )
-                    if form.source.data in earlier
-                    else drafts.make(session, form.name.data or "", launcher_id=person.id, now=context.now())
-                )
-        except BadInput as error:
-            form.name.errors = [str(error)]
-        else:
-            return redirect(url_for("drafts.people_", cycle_id=cycle.id), 303)
-    return render_template("drafts/new.html", form=form), 422 if form.is_submitted() else 200
 
 
 @pages.get("/<uuid:cycle_id>/setup")
@@ -385,21 +341,6 @@ def rename(cycle_id: uuid.UUID) -> ResponseReturnValue:
     return redirect(url_for("drafts.overview", cycle_id=cycle_id), 303)
 
 
-@pages.get("/<uuid:cycle_id>/reviews/<uuid:review_id>/preview")
-@needs(Action.RUN_CYCLE)
-def preview(cycle_id: uuid.UUID, review_id: uuid.UUID) -> ResponseReturnValue:
-    """The survey exactly as a rater will see it, by default a peer; it cannot be sent."""
-    asked_as = request.args.get("as", "")
-    relationship = Relationship(asked_as) if asked_as in set(Relationship) else Relationship.PEER
-    with context.reading() as session:
-        review = cycles.review(session, review_id)
-        row = context.runnable(session, review.cycle_id)
-        if row.id != cycle_id:
-            raise NotFound("There is no such review.")
-        asked = _as_asked(row, review, relationship, nominations.of(session, review_id))
-    return show(asked, form_for(asked.questionnaire)(formdata=None), is_preview=True)
-
-
 def _draft(session: Session, cycle_id: uuid.UUID) -> Cycle:
     row = context.runnable(session, cycle_id)
     rules.require(Phase(row.phase), Phase.DRAFT, Phase.NOMINATING)
@@ -433,11 +374,6 @@ def _tell(added: drafts.Added) -> None:
         flash(f"Not added, because there is no page for their level, or their level is not known: {names}.", "problem")
 
 
-def _own(session: Session, person: Person) -> list[Cycle]:
-    is_everybodys = person.role == Role.PEOPLE_OPERATIONS
-    return list(cycles.everything(session) if is_everybodys else cycles.launched_by(session, person.id))
-
-
 def _candidates(session: Session) -> list[Candidate]:
     """Whom this account may put under review: everybody, or everybody below."""
     person = context.signed_in()
@@ -454,7 +390,7 @@ def _fits(one: Candidate, wanted: dict[str, str]) -> bool:
 
 
 def _minutes(session: Session, row: Cycle) -> dict[str, int]:
-    """The longest that each relationship takes, over all reviews; with what every block would add for a peer."""
+    """The longest that each relationship takes, over all reviews."""
     asked: dict[tuple[uuid.UUID, ...], Questionnaire] = {}
     for review in row.reviews:
         asked.setdefault(tuple(entry.page_id for entry in review.pages), cycles.questionnaire(review))
@@ -467,23 +403,3 @@ def _minutes(session: Session, row: Cycle) -> dict[str, int]:
 def _morning(day: object) -> datetime | None:
     """Eight in the morning, UTC, of this day."""
     return datetime.combine(day, time(8), UTC) if day else None  # type: ignore[arg-type]
-
-
-def _as_asked(row: Cycle, review: Review, relationship: Relationship, chosen: dict[uuid.UUID, Relationship]) -> Asked:
-    questionnaire = cycles.questionnaire(review).for_rater(relationship)
-    return Asked(
-        review.id,
-        review.subject.name,
-        relationship,
-        row.name,
-        row.closes_at,
-        row.minimum,
-        questionnaire,
-        statements.of(
-            relationship,
-            subject=review.subject.name,
-            invited=Counter(chosen.values()),
-            k=row.minimum,
-            has_open_questions=any(item.is_open for item in questionnaire.items),
-        ),
-    )

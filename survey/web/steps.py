@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
+from sqlalchemy.orm import Session
 from wtforms import DateField
 from wtforms.validators import InputRequired
 
@@ -20,6 +23,9 @@ from survey.core.releases import held_until
 from survey.services import custody, cycles, drafts, nominations, participation, releases
 
 pages = Blueprint("steps", __name__, url_prefix="/rounds")
+
+OUTBOX, TALLY = "tasks.outbox.sweep", "tasks.tally.sweep"
+"""Who is woken by a step: whoever sends mail, or whoever counts."""
 
 
 class EndForm(FlaskForm):
@@ -57,12 +63,12 @@ def open_(cycle_id: uuid.UUID) -> ResponseReturnValue:
     """What will happen and what will go wrong; then the invitations go out."""
     form = FlaskForm()
     if form.validate_on_submit():
-        with context.transaction() as session:
-            context.runnable(session, cycle_id)
-            parts, actor_id = context.installation(), context.signed_in().id
+        parts = context.installation()
+        with _taken(cycle_id, "The round is open. The invitations are on their way.", wakes=OUTBOX) as (
+            session,
+            actor_id,
+        ):
             cycles.open_(session, cycle_id, parts.keyring, pace=parts.pace, actor_id=actor_id, now=context.now())
-        context.wake("tasks.outbox.sweep")
-        flash("The round is open. The invitations are on their way.", "done")
         return _back(cycle_id)
     with context.reading() as session:
         row = context.runnable(session, cycle_id)
@@ -82,11 +88,9 @@ def nominate(cycle_id: uuid.UUID) -> ResponseReturnValue:
     """Has everybody under review propose their raters; the round then opens by itself."""
     form = FlaskForm()
     if form.validate_on_submit():
-        with context.transaction() as session:
-            context.runnable(session, cycle_id)
+        said = "Everybody under review gets a mail. You see here how far they are."
+        with _taken(cycle_id, said, wakes=OUTBOX) as (session, _):
             nominations.start(session, cycle_id, now=context.now())
-        context.wake("tasks.outbox.sweep")
-        flash("Everybody under review gets a mail. You see here how far they are.", "done")
         return _back(cycle_id)
     with context.reading() as session:
         row = context.runnable(session, cycle_id)
@@ -160,7 +164,7 @@ def close(cycle_id: uuid.UUID) -> ResponseReturnValue:
             context.runnable(session, cycle_id)
             cycles.close(session, cycle_id, actor_id=context.signed_in().id, now=context.now())
             is_waiting = custody.of(session, cycle_id).is_waiting
-        context.wake("tasks.tally.sweep")
+        context.wake(TALLY)
         if is_waiting:
             flash("The round is closed. Nobody can answer any more.", "done")
             return redirect(url_for("custody.unlock", cycle_id=cycle_id), 303)
@@ -188,11 +192,9 @@ def cancel(cycle_id: uuid.UUID) -> ResponseReturnValue:
     """Ends the round without reports."""
     form = FlaskForm()
     if form.validate_on_submit():
-        with context.transaction() as session:
-            context.runnable(session, cycle_id)
-            cycles.cancel(session, cycle_id, actor_id=context.signed_in().id, now=context.now())
-        context.wake("tasks.tally.sweep")
-        flash("The round is cancelled. Its answers are being deleted unopened.", "done")
+        said = "The round is cancelled. Its answers are being deleted unopened."
+        with _taken(cycle_id, said, wakes=TALLY) as (session, actor_id):
+            cycles.cancel(session, cycle_id, actor_id=actor_id, now=context.now())
         return _back(cycle_id)
     with context.reading() as session:
         name = context.runnable(session, cycle_id).name
@@ -209,11 +211,9 @@ def release(cycle_id: uuid.UUID) -> ResponseReturnValue:
     """Lets people read their reports."""
     form = FlaskForm()
     if form.validate_on_submit():
-        with context.transaction() as session:
-            context.runnable(session, cycle_id)
-            cycles.release(session, cycle_id, actor_id=context.signed_in().id, now=context.now())
-        context.wake("tasks.outbox.sweep")
-        flash("The reports are released, and everybody who can read one now gets a mail.", "done")
+        said = "The reports are released, and everybody who can read one now gets a mail."
+        with _taken(cycle_id, said, wakes=OUTBOX) as (session, actor_id):
+            cycles.release(session, cycle_id, actor_id=actor_id, now=context.now())
         return _back(cycle_id)
     with context.reading() as session:
         row = context.runnable(session, cycle_id)
@@ -240,11 +240,9 @@ def release_to_engineers(cycle_id: uuid.UUID) -> ResponseReturnValue:
     """Lets the people under review read their reports before their day."""
     form = FlaskForm()
     if form.validate_on_submit():
-        with context.transaction() as session:
-            context.runnable(session, cycle_id)
-            releases.to_subjects(session, cycle_id, actor_id=context.signed_in().id, now=context.now())
-        context.wake("tasks.outbox.sweep")
-        flash("The engineers can read their reports now, and get a mail.", "done")
+        said = "The engineers can read their reports now, and get a mail."
+        with _taken(cycle_id, said, wakes=OUTBOX) as (session, actor_id):
+            releases.to_subjects(session, cycle_id, actor_id=actor_id, now=context.now())
         return _back(cycle_id)
     with context.reading() as session:
         row = context.runnable(session, cycle_id)
@@ -271,6 +269,19 @@ def delete(cycle_id: uuid.UUID) -> ResponseReturnValue:
     return _confirm(
         f"Delete the draft “{name}”?", ["Nobody has been asked anything yet."], "Delete", cycle_id, form, is_danger=True
     )
+
+
+@contextmanager
+def _taken(cycle_id: uuid.UUID, said: str, *, wakes: str) -> Iterator[tuple[Session, uuid.UUID]]:
+    """A transaction, and who acts, for a step of a round that they may run; then somebody is woken and `said` is shown.
+
+    Raises as `context.runnable` does. Where the step raises, nothing is kept, and nothing said.
+    """
+    with context.transaction() as session:
+        context.runnable(session, cycle_id)
+        yield session, context.signed_in().id
+    context.wake(wakes)
+    flash(said, "done")
 
 
 def _back(cycle_id: uuid.UUID) -> ResponseReturnValue:
