@@ -160,7 +160,7 @@ def _act(month, person_id, letter, opened, now, dice):
     if days:
         day = dice.choice(days)
         with context.transaction() as session:
-            mailings.snooze(session, letter.token, opened[part.cycle], day, pace=PACE, actor_id=None, now=now)
+            mailings.snooze(session, letter.token, opened[part.cycle], day, pace=PACE, now=now)
         month.snoozed[person_id, part.cycle] = day
         month.acts["put off"] += 1
 
@@ -174,7 +174,7 @@ def _sweep(now):
             leased = outbox.lease(session, now=now)
         for mail_id in leased:
             with context.transaction() as session:
-                letter = outbox.compose(session, mail_id, pace=PACE, actor_id=None, now=now)
+                letter = outbox.compose(session, mail_id, pace=PACE, now=now)
                 person_id = session.get_one(Mail, mail_id).person_id
             if letter is not None:
                 with context.transaction() as session:
