@@ -154,8 +154,6 @@ def withhold(
 def _locked(session: Session, cycle_id: uuid.UUID) -> Cycle:
     """The round, which cannot be released meanwhile."""
     cycle = rounds.locked(session, cycle_id)
-    if cycle is None:
-        raise NotFound("There is no such round.")
     comments.check_phase(Phase(cycle.phase))
     return cycle
 

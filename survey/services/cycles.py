@@ -43,10 +43,7 @@ class Undelivered:
 
 def get(session: Session, cycle_id: uuid.UUID) -> Cycle:
     """The cycle. Raises `NotFound`."""
-    cycle = session.get(Cycle, cycle_id)
-    if cycle is None:
-        raise NotFound("There is no such round.")
-    return cycle
+    return store.get(session, cycle_id)
 
 
 def review(session: Session, review_id: uuid.UUID) -> Review:
@@ -108,7 +105,7 @@ def open_(
     Raises `IllegalStep` unless it is a draft, and `BadInput` when nobody, or nobody but the subject, is asked, or
     custodians hold the key and have not tested their passphrases.
     """
-    cycle = _locked(session, cycle_id)
+    cycle = store.locked(session, cycle_id)
     opened = cycles.step(Phase(cycle.phase), Phase.OPEN)
     cycles.check_end(now, cycle.closes_at)
     if not cycle.reviews:
@@ -195,7 +192,7 @@ def move_end(
     now: datetime,
 ) -> None:
     """Another end for a draft or an open cycle; reminders that have not gone out move with it."""
-    cycle = _locked(session, cycle_id)
+    cycle = store.locked(session, cycle_id)
     phase = Phase(cycle.phase)
     cycles.require(phase, Phase.DRAFT, Phase.NOMINATING, Phase.OPEN)
     before, cycle.closes_at = cycle.closes_at, cycles.check_end(now, closes_at)
@@ -221,7 +218,7 @@ def close(session: Session, cycle_id: uuid.UUID, *, actor_id: uuid.UUID | None, 
 
 
 def _close(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> None:
-    cycle = _locked(session, cycle_id)
+    cycle = store.locked(session, cycle_id)
     cycle.phase = cycles.step(Phase(cycle.phase), Phase.CLOSED)
     cycle.closes_at = min(cycle.closes_at, now)
     session.flush()
@@ -266,7 +263,7 @@ def release(session: Session, cycle_id: uuid.UUID, *, actor_id: uuid.UUID | None
 
     Raises `IllegalStep` before everything is counted and the key is destroyed.
     """
-    cycle = _locked(session, cycle_id)
+    cycle = store.locked(session, cycle_id)
     if cycle.is_cancelled:
         raise IllegalStep("This round was cancelled. Its answers were deleted unopened, so there are no reports.")
     to = cycles.step(Phase(cycle.phase), Phase.RELEASED)
@@ -354,10 +351,3 @@ def _ask_for_passphrase(session: Session, cycle: Cycle, now: datetime) -> None:
         outbox.Mail(kind=Kind.LOCKED, person_id=person_id, reference=cycle.id, due_at=now)
         for person_id in session.scalars(asked)
     )
-
-
-def _locked(session: Session, cycle_id: uuid.UUID) -> Cycle:
-    cycle = store.locked(session, cycle_id)
-    if cycle is None:
-        raise NotFound("There is no such round.")
-    return cycle

@@ -80,9 +80,7 @@ def copy(session: Session, source_id: uuid.UUID, name: str, *, launcher_id: uuid
     Pages are the newest of the same competency, at the level that each person has now; people who are not active any
     more are left out. Raises `NotFound`, and `BadInput` for a missing name.
     """
-    source = session.get(Cycle, source_id)
-    if source is None:
-        raise NotFound("There is no such round.")
+    source = store.get(session, source_id)
     cycle = make(session, name, launcher_id=launcher_id, now=now)
     cycle.minimum, cycle.blocks, cycle.labels = source.minimum, list(source.blocks), source.labels
     cycle.greeting, cycle.reminders = source.greeting, source.reminders
@@ -256,9 +254,7 @@ def lines(session: Session, cycle_id: uuid.UUID) -> list[Line]:
 
 def warnings(session: Session, cycle_id: uuid.UUID) -> list[Warning]:
     """What will go wrong if the cycle is opened as it is, with the remedy: first what concerns all, then by person."""
-    cycle = session.get(Cycle, cycle_id)
-    if cycle is None:
-        raise NotFound("There is no such round.")
+    cycle = store.get(session, cycle_id)
     general = (cycles.weak_minimum(cycle.minimum), cycles.about_the_end(cycle.closes_at))
     found = [warning for warning in general if warning]
     custody = session.get(Custody, cycle_id)
@@ -297,9 +293,7 @@ def schedule(session: Session, cycle_id: uuid.UUID, *, is_on: bool) -> None:
 
 
 def _draft(session: Session, cycle_id: uuid.UUID) -> Cycle:
-    cycle = session.get(Cycle, cycle_id)
-    if cycle is None:
-        raise NotFound("There is no such round.")
+    cycle = store.get(session, cycle_id)
     cycles.require(Phase(cycle.phase), Phase.DRAFT, Phase.NOMINATING)
     return cycle
 

@@ -19,6 +19,7 @@ from survey.core.errors import BadInput, IllegalStep, NotFound
 from survey.core.letters import Kind
 from survey.core.nominations import Choice
 from survey.core.relationships import Relationship
+from survey.store import cycles as rounds
 from survey.store import outbox
 from survey.store.cycles import Cycle, Review
 from survey.store.nominations import Nomination
@@ -186,9 +187,7 @@ def start(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> None:
 
     Raises `IllegalStep` unless it is a draft, and `BadInput` without people or a day of opening that leaves time.
     """
-    cycle = session.scalar(select(Cycle).where(Cycle.id == cycle_id).with_for_update(of=Cycle))
-    if cycle is None:
-        raise NotFound("There is no such round.")
+    cycle = rounds.locked(session, cycle_id)
     phase = cycles.step(Phase(cycle.phase), Phase.NOMINATING)
     if not cycle.reviews:
         raise BadInput("Nobody is under review in this round yet.")

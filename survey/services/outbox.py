@@ -13,7 +13,7 @@ from datetime import datetime, timedelta, tzinfo
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import case, delete, or_, select, update
+from sqlalchemy import ColumnElement, case, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from survey.core import mailings, nominations
@@ -252,12 +252,7 @@ def _team_reports(session: Session, mail: Mail, person: Person, pace: Pace, now:
     cycle = session.get(Cycle, mail.reference)
     if cycle is None or cycle.phase != Phase.RELEASED:
         return None
-    names = session.scalars(
-        select(Person.name)
-        .join(Review, Review.subject_id == Person.id)
-        .where(Review.cycle_id == cycle.id, Person.manager_id == person.id)
-        .order_by(Person.name)
-    ).all()
+    names = _team(session, cycle, person)
     if not names:
         return None
     return Letter(
@@ -266,9 +261,20 @@ def _team_reports(session: Session, mail: Mail, person: Person, pace: Pace, now:
         person.name,
         _message_id(mail),
         cycle=cycle.name,
-        subjects=tuple(names),
+        subjects=names,
         held_until=cycle.held_until,
     )
+
+
+def _team(session: Session, cycle: Cycle, manager: Person, *further: ColumnElement[bool]) -> tuple[str, ...]:
+    """Who reports to this manager and is under review in the cycle, by name."""
+    names = (
+        select(Person.name)
+        .join(Review, Review.subject_id == Person.id)
+        .where(Review.cycle_id == cycle.id, Person.manager_id == manager.id, *further)
+        .order_by(Person.name)
+    )
+    return tuple(session.scalars(names))
 
 
 def _check_in(session: Session, mail: Mail, person: Person, pace: Pace, now: datetime) -> Letter | None:
@@ -324,12 +330,7 @@ def _approval(session: Session, mail: Mail, person: Person, pace: Pace, now: dat
     if cycle is None or cycle.phase != Phase.NOMINATING or cycle.opens_at is None:
         return None
     states = [Choice.PROPOSED] if mail.slot == "first" else [Choice.PROPOSED, Choice.OPEN]
-    names = session.scalars(
-        select(Person.name)
-        .join(Review, Review.subject_id == Person.id)
-        .where(Review.cycle_id == cycle.id, Person.manager_id == person.id, Review.choice.in_(states))
-        .order_by(Person.name)
-    ).all()
+    names = _team(session, cycle, person, Review.choice.in_(states))
     if not names:
         return None
     return Letter(
@@ -339,7 +340,7 @@ def _approval(session: Session, mail: Mail, person: Person, pace: Pace, now: dat
         _message_id(mail),
         cycle=cycle.name,
         closes_at=nominations.approves_itself_at(cycle.opens_at),
-        subjects=tuple(names),
+        subjects=names,
     )
 
 

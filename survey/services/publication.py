@@ -18,9 +18,10 @@ from survey.core.access import Standing
 from survey.core.changes import Earlier
 from survey.core.cycles import Phase
 from survey.core.disclosure import Group, Published
-from survey.core.errors import IllegalStep, NotFound
+from survey.core.errors import IllegalStep
 from survey.core.questionnaires import Questionnaire
 from survey.core.relationships import Relationship
+from survey.store import cycles as rounds
 from survey.store.cycles import Cycle, Review, readable_by
 from survey.store.reports import Cell, Report
 
@@ -45,9 +46,7 @@ def settle(session: Session, cycle_id: uuid.UUID) -> None:
 
     Raises `IllegalStep` while a review of it is uncounted.
     """
-    cycle = session.scalar(select(Cycle).where(Cycle.id == cycle_id).with_for_update(of=Cycle))
-    if cycle is None:
-        raise NotFound("There is no such round.")
+    cycle = rounds.locked(session, cycle_id)
     if cycle.spreads is not None:
         return
     if cycle.phase != Phase.CLOSED or session.scalar(
@@ -63,9 +62,7 @@ def build(session: Session, cycle_id: uuid.UUID, *, limit: int = BATCH) -> int:
 
     Those that another worker is building just now are passed over. Raises `IllegalStep` before `settle`.
     """
-    cycle = session.get(Cycle, cycle_id)
-    if cycle is None:
-        raise NotFound("There is no such round.")
+    cycle = rounds.get(session, cycle_id)
     if cycle.spreads is None:
         raise IllegalStep("The spread of this round is not known yet.")
     settled = {int(points): spread for points, spread in cycle.spreads.items()}

@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 from survey.core import releases
 from survey.core.audit import Event
 from survey.core.cycles import Phase
-from survey.core.errors import IllegalStep, NotFound
+from survey.core.errors import IllegalStep
 from survey.store import audit, outbox
+from survey.store import cycles as rounds
 from survey.store.cycles import Cycle
 
 
@@ -21,9 +22,7 @@ def to_subjects(session: Session, cycle_id: uuid.UUID, *, actor_id: uuid.UUID | 
 
     Raises `IllegalStep` where nothing is held back from them.
     """
-    cycle = session.scalar(select(Cycle).where(Cycle.id == cycle_id).with_for_update(of=Cycle))
-    if cycle is None:
-        raise NotFound("There is no such round.")
+    cycle = rounds.locked(session, cycle_id)
     if releases.readers(Phase(cycle.phase), is_held=cycle.held_until is not None) != releases.MANAGERS:
         raise IllegalStep("The reports of this round are with the engineers already, or not released at all.")
     cycle.held_until = None

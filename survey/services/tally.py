@@ -26,6 +26,7 @@ from survey.core.letters import Kind
 from survey.core.questionnaires import Questionnaire
 from survey.core.responses import Response
 from survey.store import audit, envelopes
+from survey.store import cycles as rounds
 from survey.store.custody import Custody
 from survey.store.cycles import Cycle, Review
 from survey.store.envelopes import Draft, Envelope
@@ -49,9 +50,7 @@ def measure(session: Session, cycle_id: uuid.UUID, keyring: Keyring) -> bool:
     Opens envelopes one review after the other, and keeps nothing of them but ratings, and those in memory only. Of a
     very large cycle it takes reviews at random, until they have `measurements.ENVELOPES`. Raises `KeyMissing`.
     """
-    cycle = session.scalar(select(Cycle).where(Cycle.id == cycle_id).with_for_update(of=Cycle))
-    if cycle is None:
-        raise NotFound("There is no such round.")
+    cycle = rounds.locked(session, cycle_id)
     if cycle.phase != Phase.CLOSED or not session.scalar(select(exists().where(Cycle.id == cycle_id, _IS_UNMEASURED))):
         return False
     found = None

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 from survey.core import releases
 from survey.core.access import Standing
 from survey.core.cycles import Phase
+from survey.core.errors import NotFound
 from survey.core.nominations import Choice
 from survey.store.base import Base, UtcDateTime, random_key
 from survey.store.competencies import Competency, CompetencyPage
@@ -108,13 +109,24 @@ class ReviewPage(Base):
     page: Mapped[CompetencyPage] = relationship(lazy="joined")
 
 
-def locked(session: Session, cycle_id: uuid.UUID) -> Cycle | None:
-    """The cycle as it is now, which nobody else changes until this transaction ends."""
+def get(session: Session, cycle_id: uuid.UUID) -> Cycle:
+    """The cycle. Raises `NotFound`."""
+    return _found(session.get(Cycle, cycle_id))
+
+
+def locked(session: Session, cycle_id: uuid.UUID) -> Cycle:
+    """The cycle as it is now, which nobody else changes until this transaction ends. Raises `NotFound`."""
     # A page may have read the row before; what it saw then is not what counts now.
     fresh = (
         select(Cycle).where(Cycle.id == cycle_id).with_for_update(of=Cycle).execution_options(populate_existing=True)
     )
-    return session.scalar(fresh)
+    return _found(session.scalar(fresh))
+
+
+def _found(cycle: Cycle | None) -> Cycle:
+    if cycle is None:
+        raise NotFound("There is no such round.")
+    return cycle
 
 
 def readable_by(standing: Standing) -> ColumnElement[bool]:
