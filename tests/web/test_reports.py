@@ -100,7 +100,7 @@ def test_a_report_is_one_query_after_the_sign_in_and_one_more_for_plans(company)
     selects = [statement for statement in statements if statement.startswith("SELECT")]
     assert ["FROM person JOIN sign_in" in statement for statement in selects] == [True, False, False]
     assert "FROM report" in selects[1]
-    assert 'FROM "plan"' in selects[2]
+    assert "FROM plan" in selects[2].replace('"', "")  # a keyword in SQLite, and quoted there alone
 
 
 @pytest.mark.parametrize("case", portraits.GROUPS)
