@@ -129,8 +129,8 @@ class Letter:
             sentences.append("What you say as the manager is shown as yours.")
         if Relationship.SELF in asked_as:
             sentences.append(
-                "What you say about yourself is shown as yours, to you and your manager; your reflections, to you "
-                "alone."
+                "What you say about yourself is shown as yours, to you and the managers you report to; your "
+                "reflections, to you alone."
             )
         return " ".join(sentences)
 
