@@ -34,7 +34,7 @@ $(READY): requirements-dev.lock pyproject.toml
 demo: setup  ## Run everything on this machine with sample data (ARGS="--fresh --port 8360")
 	@$(BIN)/survey demo $(ARGS)
 
-test: setup  ## Run the whole test suite
+test: setup  ## Run the test suite
 	@$(BIN)/python -m pytest -n 2 $(ARGS)
 
 check: lint types test  ## Run lint, format, types, import rules and tests, as CI does
