@@ -22,6 +22,7 @@ class Event(StrEnum):
 
     CYCLE_OPENED = "cycle opened"
     CYCLE_CHANGED = "cycle changed"
+    RATERS_REMINDED = "raters reminded"
     CYCLE_CLOSED = "cycle closed"
     CYCLE_RELEASED = "cycle released"
     COMMENTS_READ = "comments read"

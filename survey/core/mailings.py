@@ -155,6 +155,16 @@ def snoozed(pending: Sequence[Planned], day: date, zone: tzinfo) -> tuple[Planne
     return (Planned(Slot.ASKED_FOR, morning_of(day, zone)), *later)
 
 
+def next_reminder(pending: Sequence[Planned]) -> Planned | None:
+    """What comes at once when a launcher has raters reminded now: the reminder that would come next anyway.
+
+    None where no reminder is left, or an invitation is still on its way.
+    """
+    if any(each.slot.is_invitation for each in pending):
+        return None
+    return min(pending, key=lambda each: each.due_at, default=None)
+
+
 def _morning_before(moment: datetime, zone: tzinfo) -> datetime:
     day = local_day(moment, zone)
     while not (is_working_day(day) and _at(day, FIRST_HOUR, zone) <= moment):

@@ -1,4 +1,5 @@
-"""Mailings come up: gathered into one mail per person and working day, put off by raters, repeated by launchers.
+"""Mailings come up: gathered into one mail per person and working day, put off by raters, repeated or brought forward
+by launchers.
 
 What is gathered does not depend on who has answered. Whether anything is left to say is looked at when the mail is
 composed (services/outbox.py).
@@ -15,13 +16,15 @@ from sqlalchemy import delete, insert, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from survey.core import mailings
-from survey.core.cycles import Phase
-from survey.core.errors import CLOSED, BadInput, LinkClosed, NotFound
+from survey.core.audit import Event
+from survey.core.cycles import Phase, require
+from survey.core.errors import CLOSED, BadInput, IllegalStep, LinkClosed, NotFound
 from survey.core.mailings import CONSIDERATE, Pace, Planned, Slot
-from survey.store import invitations, outbox
+from survey.store import audit, invitations, outbox
 from survey.store.cycles import Cycle, Review
 from survey.store.invitations import Invitation, InvitationToken, fingerprint
-from survey.store.mailings import Mailing, RefusedAddress, Snooze, replace_pending, time_zone_of
+from survey.store.mailings import Mailing, RefusedAddress, Snooze, replace_pending, snoozed, time_zone_of
+from survey.store.nominations import Nomination
 from survey.store.outbox import DIGEST, Mail, State
 from survey.store.people import Person
 
@@ -147,6 +150,50 @@ def send_again(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> int:
     for person_id in person_ids:
         session.merge(Mailing(person_id=person_id, cycle_id=cycle_id, slot=Slot.AGAIN, due_at=now, mail_id=None))
     return len(person_ids)
+
+
+def remind(session: Session, review_id: uuid.UUID, *, pace: Pace, actor_id: uuid.UUID, now: datetime) -> bool:
+    """Brings the next reminder of everybody who is asked in a review forward to now; False where today that was done.
+
+    It is done alike for those who have answered and those who have not; only whoever has put reminders off, or has had
+    today's mail, is left alone. Raises `NotFound`, and `IllegalStep` unless the round is open and has reminders.
+    """
+    review = session.scalar(select(Review).where(Review.id == review_id).with_for_update(of=Review))
+    if review is None:
+        raise NotFound("There is no such review.")
+    require(Phase(review.cycle.phase), Phase.OPEN)
+    if review.cycle.reminders == []:
+        raise IllegalStep("This round was set up without reminders.")
+    today = mailings.start_of(mailings.local_day(now, pace.home), pace.home)
+    if audit.is_recorded(session, Event.RATERS_REMINDED, about=review_id, since=today):
+        return False
+    _bring_forward(session, review, pace, now)
+    audit.record(session, Event.RATERS_REMINDED, actor_id=actor_id, about=review_id, now=now)
+    return True
+
+
+def _bring_forward(session: Session, review: Review, pace: Pace, now: datetime) -> None:
+    raters = session.scalars(
+        select(Person).join(Nomination, Nomination.rater_id == Person.id).where(Nomination.review_id == review.id)
+    ).all()
+    of_them = (Mailing.cycle_id == review.cycle_id, Mailing.person_id.in_([rater.id for rater in raters]))
+    pending: dict[uuid.UUID, list[Planned]] = {}
+    for person_id, slot, due_at in session.execute(
+        select(Mailing.person_id, Mailing.slot, Mailing.due_at).where(*of_them, Mailing.mail_id.is_(None))
+    ):
+        pending.setdefault(person_id, []).append(Planned(Slot(slot), due_at))
+    last_days = outbox.last_days(session, pending)
+    for rater in raters:
+        today = mailings.local_day(now, time_zone_of(rater, pace.home))
+        following = mailings.next_reminder(pending.get(rater.id, []))
+        if (
+            following is not None
+            and following.due_at > now
+            and last_days.get(rater.id, date.min) < today
+            and review.cycle_id not in snoozed(session, rater.id, today)
+        ):
+            due = (*_unbound(rater.id), Mailing.cycle_id == review.cycle_id, Mailing.slot == following.slot)
+            session.execute(update(Mailing).where(*due).values(due_at=now))
 
 
 def _delete_settled(session: Session, now: datetime) -> None:

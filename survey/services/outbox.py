@@ -26,7 +26,7 @@ from survey.store import invitations, outbox
 from survey.store.custody import Custody
 from survey.store.cycles import Cycle, Review
 from survey.store.invitations import Invitation, InvitationToken, mint
-from survey.store.mailings import Mailing, RefusedAddress, Snooze, time_zone_of
+from survey.store.mailings import Mailing, RefusedAddress, snoozed, time_zone_of
 from survey.store.outbox import DIGEST, Mail, State
 from survey.store.people import Person, SignInLink
 from survey.store.plans import Plan
@@ -191,14 +191,7 @@ def _digest(session: Session, mail: Mail, person: Person, pace: Pace, now: datet
         .order_by(Cycle.closes_at, Cycle.name, Cycle.id, Person.name)
     ).all()
     today = mailings.local_day(now, time_zone_of(person, pace.home))
-    snoozed = set(
-        session.scalars(
-            select(Snooze.cycle_id).where(
-                Snooze.person_id == person.id, or_(Snooze.until.is_(None), Snooze.until > today)
-            )
-        )
-    )
-    listed = {row.cycle_id for row in rows} - snoozed
+    listed = {row.cycle_id for row in rows} - snoozed(session, person.id, today)
     due = session.execute(select(Mailing.cycle_id, Mailing.slot).where(Mailing.mail_id == mail.id)).all()
     wanted = [Slot(slot) for cycle_id, slot in due if cycle_id in listed]
     if not wanted:

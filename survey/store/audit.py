@@ -85,6 +85,12 @@ def record_once_a_day(
         record(session, event, actor_id=actor_id, about=about, now=now)
 
 
+def is_recorded(session: Session, event: Event, *, about: uuid.UUID, since: datetime) -> bool:
+    """Whether there is such an entry of that moment or later, whoever acted."""
+    same = select(AuditEntry.number).where(AuditEntry.about == about, AuditEntry.event == event, AuditEntry.at >= since)
+    return session.scalar(same.limit(1)) is not None
+
+
 _COLUMNS = (
     AuditEntry.number,
     AuditEntry.at,

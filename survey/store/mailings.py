@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 from datetime import date, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ForeignKey, Index, delete, insert, select, update
+from sqlalchemy import ForeignKey, Index, delete, insert, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from survey.core.mailings import Pace, Planned, Slot
@@ -63,6 +63,12 @@ class RefusedAddress(Base):
 def time_zone_of(person: Person, home: tzinfo) -> tzinfo:
     """The zone in which a person's office hours are counted: their own, or that of the installation."""
     return ZoneInfo(person.time_zone) if person.time_zone else home
+
+
+def snoozed(session: Session, person_id: uuid.UUID, today: date) -> set[uuid.UUID]:
+    """The cycles of which this person wants no mail today."""
+    is_on = or_(Snooze.until.is_(None), Snooze.until > today)
+    return set(session.scalars(select(Snooze.cycle_id).where(Snooze.person_id == person_id, is_on)))
 
 
 def plan(

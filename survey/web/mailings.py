@@ -1,4 +1,4 @@
-"""Reminders that somebody wants no more of, and mail that did not arrive."""
+"""Reminders that somebody wants no more of, or wants sent now, and mail that did not arrive."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from flask.typing import ResponseReturnValue
 from survey import context
 from survey.context import needs, public
 from survey.core.access import Action
-from survey.services import mailings
+from survey.core.errors import NotFound
+from survey.services import cycles, mailings
 
 pages = Blueprint("mailings", __name__)
 
@@ -35,4 +36,28 @@ def send_again(cycle_id: uuid.UUID) -> ResponseReturnValue:
     context.wake("tasks.outbox.sweep")
     people = f"{count} people" if count != 1 else "One person"
     flash(f"{people} will be mailed again, in their office hours.", "done")
+    return redirect(url_for("cycles.cycle", cycle_id=cycle_id), 303)
+
+
+@pages.post("/rounds/<uuid:cycle_id>/reviews/<uuid:review_id>/remind")
+@needs(Action.RUN_CYCLE)
+def remind(cycle_id: uuid.UUID, review_id: uuid.UUID) -> ResponseReturnValue:
+    """Reminds the raters of one review now, once a day. What it says does not depend on who is still asked."""
+    with context.transaction() as session:
+        review = cycles.review(session, review_id)
+        if context.runnable(session, review.cycle_id).id != cycle_id:
+            raise NotFound("There is no such review.")
+        subject = review.subject.name
+        is_new = mailings.remind(
+            session,
+            review_id,
+            pace=context.installation().pace,
+            actor_id=context.signed_in().id,
+            now=context.now(),
+        )
+    if is_new:
+        context.wake("tasks.outbox.sweep")
+        flash(f"The next reminder about {subject} goes out now, in each rater’s office hours.", "done")
+    else:
+        flash(f"The next reminder about {subject} was brought forward today already. Nothing more is sent.", "done")
     return redirect(url_for("cycles.cycle", cycle_id=cycle_id), 303)

@@ -1,4 +1,4 @@
-"""The rater's list over several rounds: from one to the next, later, and no more reminders."""
+"""The rater's list over several rounds: from one to the next, later, and no more reminders; and reminding them now."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sqlalchemy import select
 from survey import context
 from survey.core.relationships import Relationship
 from survey.services import mailings as service
+from survey.store.cycles import Cycle
 from survey.store.invitations import Invitation
 from survey.store.mailings import Snooze
 from tasks import outbox
@@ -132,6 +133,52 @@ def test_the_secret_that_stops_reminders_opens_nothing_and_all_such_pages_look_a
     with context.transaction() as session:
         service.stop(session, "")
     assert len(_snoozes()) == 1
+
+
+def test_what_reminding_now_says_does_not_depend_on_who_is_still_asked(company, clock, rung):
+    cycle_id, review_id = company.open()
+    tokens = company.tokens()
+    clock.move(days=2)
+    seen = [_remind(company, cycle_id, review_id)]
+    assert "tasks.outbox.sweep" in rung.tasks
+    clock.move(days=1)
+    for token in tokens.values():
+        company.answer(token)
+    seen.append(_remind(company, cycle_id, review_id))
+    assert {said for said, _ in seen} == {
+        "The next reminder about Sam Rivera goes out now, in each rater’s office hours."
+    }
+    assert (
+        len(
+            {
+                re.sub(r"csrf_token.*?>|\d+ of 10 answered|value=.\d+. max|<span class=.outlook.*?</span>", "", page)
+                for _, page in seen
+            }
+        )
+        == 1
+    )
+    again, _ = _remind(company, cycle_id, review_id)
+    assert again.endswith("was brought forward today already. Nothing more is sent.")
+
+
+def test_a_round_without_reminders_offers_none_to_bring_forward(company):
+    cycle_id, _ = company.open()
+    with context.transaction() as session:
+        session.get_one(Cycle, cycle_id).reminders = []
+    page = company.sign_in("marta").get(f"/rounds/{cycle_id}").text
+    assert "Remind now" not in page
+    assert "set up without reminders" in page
+
+
+def _remind(company, cycle_id, review_id):
+    """What the button beside Sam says, and the page that then stands there."""
+    client = company.sign_in("marta")
+    page = client.get(f"/rounds/{cycle_id}").text
+    action = f"/rounds/{cycle_id}/reviews/{review_id}/remind"
+    assert f'action="{action}"' in page
+    answer = client.post(action, data={"csrf_token": csrf(page)}, follow_redirects=True)
+    assert answer.status_code == 200
+    return re.search(r'<p class="note note-done" role="status">([^<]+)</p>', answer.text).group(1), answer.text
 
 
 def _list(company):
