@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import count, islice
@@ -21,7 +22,7 @@ from survey.core.disclosure import Band, Cell
 from survey.core.errors import BadInput, Unsafe
 from survey.core.questionnaires import Questionnaire, Scale
 from survey.core.sections import Section
-from survey.core.teams import LEAST_SUBJECTS, Team, publishable
+from survey.core.teams import LEAST_SUBJECTS, Team, lasting
 
 
 @dataclass(frozen=True)
@@ -115,20 +116,25 @@ class Node:
     lines: tuple[Line, ...]
 
 
-def build(tree: Team, reviews: Sequence[Review], *, known: Collection[str] = ()) -> tuple[Node, ...]:
+def build(
+    tree: Team, reviews: Sequence[Review], *, known: Collection[str] = (), lost: AbstractSet[str] = frozenset()
+) -> tuple[Node, ...]:
     """The nodes for somebody who reads the reports of the subjects in `known`, from the top down.
 
     `tree` is the part of the fixed tree that this person may see; `reviews` are those of its subjects, and may be
-    more. Raises `BadInput` if the tree names a team or a subject twice: the rules rest on everybody having one place.
+    more. `lost` are subjects of it whose cells are gone since: no figure is given that was not given before
+    (`survey.core.teams.lasting`). Raises `BadInput` if the tree names a team or a subject twice: the rules rest on
+    everybody having one place.
     """
     _check_tree(tree)
     subjects = frozenset(review.subject for review in reviews)
-    teams = publishable(tree, subjects, known=known)
+    teams = lasting(tree, subjects, known=known, lost=lost)
     lines: dict[str, list[Line]] = {team.key: [] for team in teams}
     for sentence, said in _by_sentence(reviews).items():
         footings = {kind: _footing(said, kind) for kind in _kinds(sentence)}
         shown = {
-            kind: {team.key for team in publishable(tree, footing, known=known)} for kind, footing in footings.items()
+            kind: {team.key for team in lasting(tree, footing, known=known, lost=lost & said.keys())}
+            for kind, footing in footings.items()
         }
         for team in teams:
             if team.subjects & said.keys():

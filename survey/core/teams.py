@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 
 LEAST_SUBJECTS = 5
 """R6: how many subjects a figure needs, and how many must lie between two figures that differ."""
+
+MOST_LOST = 3
+"""Beside so many erased reports it can be worked out which figures were shown before them. It takes 3 to that power."""
 
 EVERYBODY = ""
 """The key of the team in which everybody stands, whoever they report to."""
@@ -80,6 +84,26 @@ def publishable(tree: Team, subjects: Collection[str], *, known: Collection[str]
     if not _is_enough(tree.subjects, everybody, strangers):
         return ()
     return (tree, *_parts(tree, everybody, strangers))
+
+
+def lasting(
+    tree: Team, subjects: Collection[str], *, known: Collection[str] = (), lost: Collection[str]
+) -> tuple[Team, ...]:
+    """The teams of `publishable` that can still be shown once the reports of the subjects in `lost` are erased.
+
+    The reader may remember what was shown before. So nothing may be added to it: whoever is lost stands in none of
+    these teams, and each of them was shown before. Whether somebody who is lost had a figure then, and whether the
+    reader had their report, is not known any more; a team must have been shown in each of these cases.
+    """
+    if not lost:
+        return publishable(tree, subjects, known=known)
+    left, others = frozenset(subjects).difference(lost), frozenset(known).difference(lost)
+    shown = {team.key for team in tree.tree if team.subjects.isdisjoint(lost)}
+    for case in product(("without a figure", "read", "not read"), repeat=len(lost)):
+        there = {one for one, was in zip(lost, case, strict=True) if was != "without a figure"}
+        read = {one for one, was in zip(lost, case, strict=True) if was == "read"}
+        shown &= {team.key for team in publishable(tree, left | there, known=others | read)}
+    return tuple(team for team in tree.tree if team.key in shown)
 
 
 def _parts(team: Team, everybody: frozenset[str], strangers: frozenset[str]) -> list[Team]:

@@ -19,6 +19,7 @@ from survey.core.disclosure import Band, Group
 from survey.core.errors import NotFound
 from survey.core.nodes import Node
 from survey.core.questionnaires import Questionnaire
+from survey.core.teams import Team
 from survey.store import audit, people
 from survey.store.cycles import Cycle, Review, readable_by
 from survey.store.people import Person
@@ -32,6 +33,10 @@ ERASED = (
     "A report of this team has been erased. Beside the figures from before, new ones would tell about that one "
     "person, so none are shown any more."
 )
+ERASED_TOO_OFTEN = (
+    f"More than {teams.MOST_LOST} reports have been erased. Which figures could be shown beside those from before "
+    "cannot be told any more, so none are."
+)
 
 
 @dataclass(frozen=True)
@@ -39,15 +44,18 @@ class View:
     """What one person may see of a cycle's teams.
 
     `nodes` are in the order of the tree. `names` has the managers by the keys of their teams; of a manager who is
-    not known any more there is none. `withheld` counts the teams of which nothing may be shown.
+    not known any more there is none. `tree` is this person's part of it; `withheld` counts the teams in it of which
+    nothing may be shown, and `erased` those of them in which a report was erased.
     """
 
     cycle: str
     closed_at: datetime
     k: int
+    tree: Team
     nodes: tuple[Node, ...]
     names: Mapping[str, str]
     withheld: int
+    erased: int
 
 
 @dataclass(frozen=True)
@@ -63,9 +71,8 @@ def view(session: Session, cycle_id: uuid.UUID, person_id: uuid.UUID) -> View:
     """The teams for this person: the whole tree for people operations, for others the part below them.
 
     Everything that they may read beside it counts as known: their own report, and those of all who report to them.
-    Raises `NotFound` before the release, for whom there is no team, and once a report in it was erased: beside the
-    figures from before, others would be about that one person. Raises `Unsafe` when the auditor objects to what
-    would be seen together.
+    Raises `NotFound` before the release, for whom there is no team, and where reports were erased and no figure is left
+    that can be shown beside those from before. Raises `Unsafe` when the auditor objects to what would be seen together.
     """
     cycle = session.scalar(select(Cycle).where(Cycle.id == cycle_id, READABLE))
     person = session.get(Person, person_id)
@@ -74,20 +81,25 @@ def view(session: Session, cycle_id: uuid.UUID, person_id: uuid.UUID) -> View:
     tree = teams.grow(_paths(session, cycle_id), top=_top(person))
     if not tree.subjects:
         raise NotFound(MISSING)
-    if tree.subjects & _erased(session, cycle_id):
-        raise NotFound(ERASED)
+    lost = tree.subjects & _erased(session, cycle_id)
+    if len(lost) > teams.MOST_LOST:
+        raise NotFound(ERASED_TOO_OFTEN)
     known = {str(one) for one in _known(session, person_id)}
     reviews = _reviews(session, cycle_id, tree.subjects | known)
-    built = nodes.build(tree, reviews, known=known)
+    built = nodes.build(tree, reviews, known=known, lost=lost)
+    if lost and not built:
+        raise NotFound(ERASED)
     nodes.audit_union(built, reviews, known=known, k=cycle.minimum)
     names = people.names(session, [uuid.UUID(node.team.key) for node in built if node.team.key])
     return View(
         cycle.name,
         cycle.closes_at,
         cycle.minimum,
+        tree,
         built,
         {str(manager): name for manager, name in names.items()},
         len(tree.tree) - len(built),
+        sum(not team.subjects.isdisjoint(lost) for team in tree.tree),
     )
 
 

@@ -93,11 +93,10 @@ def team(cycle_id: uuid.UUID) -> ResponseReturnValue:
 def _panels(view: View, is_whole: bool) -> Iterator[Panel]:
     """The teams from the top down; beside each other by the manager's name, so that nothing looks like a rank."""
     shown = {node.team.key: node for node in view.nodes}
-    for team in _in_order(view.nodes[0].team, view) if view.nodes else ():
+    for team in _in_order(view.tree, view):
         if team.key in shown:
-            is_top = team is view.nodes[0].team
             top = "Everybody in this round" if is_whole else "Everybody who reports to you"
-            yield _panel(shown[team.key], top if is_top else _named(team, view))
+            yield _panel(shown[team.key], top if team is view.tree else _named(team, view))
 
 
 def _in_order(team: Team, view: View) -> Iterator[Team]:

@@ -37,7 +37,7 @@ def without_rest(team, everybody, strangers):
 
 
 def without_strangers(team, subjects, *, known=()):
-    return tree.publishable(team, subjects)
+    return PUBLISHABLE(team, subjects)
 
 
 def without_rules(team, subjects, *, known=()):
@@ -46,14 +46,15 @@ def without_rules(team, subjects, *, known=()):
 
 def per_team(team, subjects, *, known=()):
     """The subjects of the team are counted, whether they have a figure for the sentence or not."""
-    return [each for each in tree.publishable(team, team.subjects, known=known) if each.subjects & set(subjects)]
+    return [each for each in PUBLISHABLE(team, team.subjects, known=known) if each.subjects & set(subjects)]
 
 
+PUBLISHABLE = tree.publishable
 MUTANTS = {
     "no rule for what is left of the parent": (tree, "_parts", without_rest, "noor"),
-    "reports that the reader has are forgotten": (nodes, "publishable", without_strangers, "lea"),
-    "no rule at all": (nodes, "publishable", without_rules, "noor"),
-    "subjects without a figure are counted": (nodes, "publishable", per_team, "noor"),
+    "reports that the reader has are forgotten": (tree, "publishable", without_strangers, "lea"),
+    "no rule at all": (tree, "publishable", without_rules, "noor"),
+    "subjects without a figure are counted": (tree, "publishable", per_team, "noor"),
 }
 
 

@@ -180,7 +180,7 @@ def strangers_forgotten(team, everybody, strangers):
 
 
 def subjects_of_the_cycle(tree, subjects, *, known=()):
-    return [team for team in teams.publishable(tree, tree.subjects, known=known) if team.subjects & set(subjects)]
+    return [team for team in PUBLISHABLE(tree, tree.subjects, known=known) if team.subjects & set(subjects)]
 
 
 def no_rule(tree, subjects, *, known=()):
@@ -188,12 +188,13 @@ def no_rule(tree, subjects, *, known=()):
 
 
 REAL = teams._parts
+PUBLISHABLE = teams.publishable
 MUTANTS = {
     "the complement is left out": (teams, "_parts", no_rest),
     "each part is held against its parent alone": (teams, "_parts", each_part_alone),
     "reports that the reader has are forgotten": (teams, "_parts", strangers_forgotten),
-    "subjects without a figure are counted": (nodes, "publishable", subjects_of_the_cycle),
-    "no rule at all": (nodes, "publishable", no_rule),
+    "subjects without a figure are counted": (teams, "publishable", subjects_of_the_cycle),
+    "no rule at all": (teams, "publishable", no_rule),
 }
 
 

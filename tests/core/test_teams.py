@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from survey.core.teams import EVERYBODY, Team, grow, path, publishable
+from survey.core.teams import EVERYBODY, Team, grow, lasting, path, publishable
 
 CHART = {"ceo": None, "dora": "ceo", "emil": "ceo", "ana": "dora", "ben": "dora", "cleo": "emil", "dev": "cleo"}
 
@@ -109,6 +109,33 @@ def test_every_sum_and_difference_is_about_nobody_or_about_five_strangers(data):
                 weights[person] += factor
         left = {person for person, weight in weights.items() if weight} - known
         assert not left or len(left) >= 5
+
+
+def test_after_an_erasure_no_team_is_shown_that_was_not_shown_before():
+    # Beside both parts one was left, who is erased now: b would be the top's people of before, less a and that one.
+    tree = Team("top", frozenset({"x"}), (Team("a", people("a", 7)), Team("b", people("b", 6))))
+    left = tree.subjects - {"x"}
+    assert keys(tree) == ["top", "a"]
+    assert [team.key for team in publishable(tree, left)] == ["top", "a", "b"]
+    assert [team.key for team in lasting(tree, left, lost={"x"})] == ["a"]
+
+
+def test_after_an_erasure_the_teams_that_nobody_was_lost_from_stay():
+    tree = Team("top", people("top", 7), (Team("a", people("a", 7)), Team("b", people("b", 9))))
+    left = tree.subjects - {"b0"}
+    assert [team.key for team in lasting(tree, left, lost={"b0"})] == ["a"]
+    assert [team.key for team in lasting(tree, tree.subjects, lost=())] == ["top", "a", "b"]
+
+
+@given(st.data())
+def test_whatever_was_lost_had_been_nothing_is_shown_beside_what_was_shown_before(data):
+    tree, everybody = data.draw(trees())
+    some = st.sets(st.sampled_from(sorted(everybody)))
+    rated, known = data.draw(some) | set(sorted(everybody)[::2]), data.draw(some)
+    lost = data.draw(st.sets(st.sampled_from(sorted(everybody)), min_size=1, max_size=2))
+    before = publishable(tree, rated, known=known)
+    after = lasting(tree, rated - lost, known=known - lost, lost=lost)
+    assert set(after) <= {team for team in before if not team.subjects & lost}
 
 
 def people(team, number):

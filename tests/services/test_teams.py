@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import statistics
+import uuid
 
 import pytest
-from sqlalchemy import delete
 
 from survey import context
 from survey.core.access import Standing
 from survey.core.errors import NotFound, Unsafe
 from survey.core.nodes import Kind
-from survey.services import cycles, teams
+from survey.services import cycles, erasures, teams
 from survey.store.cycles import Review
-from survey.store.reports import Report
 from tests.organisation import paths
 
 
@@ -115,11 +114,44 @@ def test_before_the_release_there_are_no_figures(company):
         teams.view(session, cycle_id, company.ids["noor"])
 
 
-def test_after_an_erasure_no_team_that_the_person_stood_in_is_shown(sixty):
+@pytest.mark.parametrize("gone", [["luis-3"], ["dora"], ["lea-4", "lin-2"], ["dirk", "lars-0", "petra-1"]])
+def test_after_an_erasure_everybody_sees_the_same_figures_as_before_or_none(sixty, gone):
+    readers = ("noor", "hanna", "dirk", "dora", "luis", "lars", "petra")
+    with context.reading() as session:
+        before = {name: figures(session, sixty, name) for name in readers}
     with context.installation().write() as session:
-        session.execute(delete(Report).where(Report.review_id == sixty.reviews["luis-3"]))
+        for name in gone:
+            erasures.erase(session, sixty.ids[name], actor_id=sixty.ids["noor"], now=context.now())
+        after = {name: figures(session, sixty, name) for name in readers if name not in gone}
+        session.rollback()
+    for name, seen in after.items():
+        assert seen.items() <= before[name].items()
+    assert after["noor"]
+
+
+def test_after_an_erasure_the_teams_that_the_person_stood_in_are_not_shown(sixty):
+    with context.installation().write() as session:
+        erasures.erase(session, sixty.ids["luis-3"], actor_id=sixty.ids["noor"], now=context.now())
+        view = teams.view(session, sixty.cycle_id, sixty.ids["noor"])
+        assert {sixty.names()[uuid.UUID(node.team.key)] for node in view.nodes} == {
+            "lea",
+            "lars",
+            "lena",
+            "lin",
+            "petra",
+        }
+        assert (view.erased, view.withheld) == (3, 5)
+        with pytest.raises(NotFound, match="has been erased"):
+            teams.view(session, sixty.cycle_id, sixty.ids["luis"])
+        session.rollback()
+
+
+def test_after_more_erasures_than_can_be_thought_through_nothing_is_shown(sixty):
+    with context.installation().write() as session:
+        for number in range(4):
+            erasures.erase(session, sixty.ids[f"luis-{number}"], actor_id=sixty.ids["noor"], now=context.now())
         for name in ("noor", "dirk", "luis"):
-            with pytest.raises(NotFound, match="has been erased"):
+            with pytest.raises(NotFound, match="More than 3 reports have been erased"):
                 teams.view(session, sixty.cycle_id, sixty.ids[name])
         assert teams.view(session, sixty.cycle_id, sixty.ids["dora"]).nodes
         session.rollback()
@@ -136,6 +168,20 @@ def test_the_auditor_looks_at_what_is_seen_together_before_anything_is_shown(six
     with context.reading() as session, pytest.raises(Unsafe):
         teams.view(session, sixty.cycle_id, sixty.ids["petra"])
     assert asked == [(len(sixty.reviews), 6, 4)]
+
+
+def figures(session, sixty, name):
+    """Every figure that this person sees, by team, sentence and kind."""
+    try:
+        view = teams.view(session, sixty.cycle_id, sixty.ids[name])
+    except NotFound:
+        return {}
+    return {
+        (node.team.key, line.sentence.text, kind): (figure.value, figure.n, figure.subjects)
+        for node in view.nodes
+        for line in node.lines
+        for kind, figure in line.figures.items()
+    }
 
 
 def shown(sixty, name):

@@ -50,6 +50,18 @@ def test_a_team_that_is_too_small_shows_a_sentence(sixty):
     assert "<table" not in page
 
 
+def test_after_an_erasure_the_page_says_which_figures_are_gone_and_why(sixty, monkeypatch):
+    monkeypatch.setattr(teams, "_erased", lambda session, cycle_id: {str(sixty.ids["luis-3"])})
+    page = main(sixty.sign_in("noor").get(f"/teams/{sixty.cycle_id}").text)
+    assert "3 teams are not shown any more: a report in each of them has been erased" in page
+    assert "2 teams are not shown: fewer than five people" in page
+    assert "Team of Lin of Company" in page
+    assert "Everybody in this round" not in page
+    gone = sixty.sign_in("luis").get(f"/teams/{sixty.cycle_id}")
+    assert gone.status_code == 404
+    assert "A report of this team has been erased." in gone.text
+
+
 def test_when_the_auditor_objects_nothing_is_shown_and_it_is_in_the_log(sixty, monkeypatch):
     def refuse(*args, **kwargs):
         raise Unsafe("What is seen together would isolate somebody.")
