@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from survey import context
 from survey.core.relationships import Relationship
 from survey.services import cycles, drafts, nominations
 from tests.installations import wait_until
+from tests.journeys.steps import decline, fill_in
 
 pytestmark = [pytest.mark.journey, pytest.mark.processes]
 
@@ -35,19 +36,14 @@ def test_a_rater_goes_from_one_to_the_next(walk, device):
     page.get_by_role("button", name="Remind me then").last.click()
     expect(page.get_by_text("You will be reminded on")).to_be_visible()
     page.get_by_role("link", name="Ben", exact=True).click()
-    _fill_in(page)
+    fill_in(page)
     walk.look(page, "next")
     for _ in range(2):
         page.get_by_role("link", name=re.compile("^Go on: ")).click()
-        _fill_in(page)
+        fill_in(page)
     page.get_by_role("link", name="Show who is left").click()
     expect(page.get_by_role("heading", name="2 people to go")).to_be_visible()
-    page.get_by_role("link", name=re.compile("^Decline")).first.click()
-    tick = page.get_by_role("checkbox")
-    if tick.count():
-        tick.check()
-    page.locator("form button[type=submit]").click()
-    page.get_by_role("link", name="Show who is left").click()
+    decline(page)
     expect(page.get_by_role("heading", name="One more to go")).to_be_visible()
     walk.look(page, "one-left")
 
@@ -72,12 +68,3 @@ def _raters(subject: str) -> dict[str, Relationship]:
 def _newest(walk) -> str:
     mails = walk.mailbox.to("ana@company.test")
     return mails[-1].get_body(("plain",)).get_content() if mails else ""
-
-
-def _fill_in(page: Page) -> None:
-    page.wait_for_url(re.compile("/feedback/[0-9a-f]"))
-    groups = page.get_by_role("radiogroup")
-    for number in range(groups.count()):
-        groups.nth(number).get_by_role("radio").nth(3).check(force=True)
-    page.get_by_role("button", name="Send my answers").click()
-    expect(page.get_by_role("heading", name="Thank you")).to_be_visible()

@@ -80,7 +80,9 @@ def test_closing_asks_first_and_then_has_it_counted(company, rung):
     assert "10 answers have not come in" in page.text
     client.post(f"/rounds/{cycle_id}/close", data={"csrf_token": csrf(page.text)})
     assert "tasks.tally.sweep" in rung.tasks
-    assert "being counted" in client.get(f"/rounds/{cycle_id}").text
+    waiting = client.get(f"/rounds/{cycle_id}").text
+    assert "being counted" in waiting
+    assert f'<a href="/rounds/{cycle_id}">Look again</a>' in waiting
     company.count()
     assert "Release the reports" in client.get(f"/rounds/{cycle_id}").text
     page = client.get(f"/rounds/{cycle_id}/release")
