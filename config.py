@@ -67,6 +67,7 @@ class Config:
     mail_pace: MailPace
     company: str
     timezone: ZoneInfo
+    holidays: tuple[str, ...]
     oidc_issuer: str
     oidc_client_id: str
     oidc_client_secret: str = field(repr=False)
@@ -115,6 +116,7 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
         mail_pace=found.choice("MAIL_PACE", MailPace, MailPace.AT_ONCE if mode is Mode.DEMO else MailPace.OFFICE_HOURS),
         company=found.line("COMPANY", "Your company"),
         timezone=found.timezone("TIMEZONE"),
+        holidays=found.places("HOLIDAYS"),
         oidc_issuer=found.issuer("OIDC_ISSUER"),
         oidc_client_id=found.line("OIDC_CLIENT_ID", ""),
         oidc_client_secret=found.secret("OIDC_CLIENT_SECRET"),
@@ -128,6 +130,7 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
 _PORTS = {SmtpSecurity.NONE: 25, SmtpSecurity.STARTTLS: 587, SmtpSecurity.TLS: 465}
 _SENDER = "Seek Feedback <feedback@company.example>"
 _HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", re.IGNORECASE)
+_PLACE = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")
 _DIGITS = re.compile(r"[0-9]{1,5}")
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
@@ -286,6 +289,13 @@ class _Settings:
         except (KeyError, ValueError, OSError):
             self._bad(name, "must be the name of a time zone, such as Europe/Vienna")
             return ZoneInfo("UTC")
+
+    def places(self, name: str) -> tuple[str, ...]:
+        """Return ISO codes of countries or parts of them; whether there are such places is not known here."""
+        codes = _parts(self.text(name).upper())
+        if not all(_PLACE.fullmatch(code) for code in codes):
+            self._bad(name, "must be codes such as AT or DE-BY, with commas between them")
+        return codes
 
     def refuse_half_a_login(self, config: Config) -> None:
         """Refuse a name without a password, and one that would cross a network unprotected."""

@@ -23,13 +23,15 @@ import config as settings
 from config import Config, MailPace
 from survey import context, web
 from survey.cli import commands
-from survey.core.errors import KeysExposed, SurveyError
+from survey.core.errors import BadInput, KeysExposed, SurveyError
 from survey.core.mailings import Pace
+from survey.delivery import holidays
 from survey.store import base
 from survey.store.keys import Keyring
 
 ROOT = Path(__file__).resolve().parent.parent
 BROKER_TIMEOUT = 1.0  # seconds that a page may wait for a doorbell
+YEARS_OF_HOLIDAYS = 5  # from the start of a process
 PROVIDER_TIMEOUT = 10  # seconds that a sign-in may wait for the company's accounts
 
 
@@ -62,17 +64,22 @@ def create_app(
 
 def wire(config: Config, engine: Engine, *, clock: Callable[[], datetime] | None) -> context.Installation:
     """The parts of an installation with these settings on this engine."""
+    now = clock or (lambda: datetime.now(UTC))
     return context.Installation(
         engine=engine,
         write=base.writing(engine),
         read=base.reading(engine),
         keyring=Keyring(config.key_directory),
-        clock=clock or (lambda: datetime.now(UTC)),
+        clock=now,
         ring=_doorbell(config.redis_url),
         base_url=config.base_url,
         company=config.company,
         secure=config.secure_cookies,
-        pace=Pace(home=config.timezone, is_considerate=config.mail_pace is MailPace.OFFICE_HOURS),
+        pace=Pace(
+            home=config.timezone,
+            is_considerate=config.mail_pace is MailPace.OFFICE_HOURS,
+            days_off=_days_off(config, now().year),
+        ),
     )
 
 
@@ -87,6 +94,14 @@ def command_line() -> None:
             raise SurveyError(str(error)) from None
 
     commands.main(make)
+
+
+def _days_off(config: Config, year: int) -> Mapping[date, str]:
+    """The holidays for as long as a process and the rounds that it plans may last."""
+    try:
+        return holidays.of(config.holidays, range(year, year + YEARS_OF_HOLIDAYS))
+    except BadInput as error:
+        raise settings.BadConfig(f"These settings cannot be used: SURVEY_HOLIDAYS. {error}") from None
 
 
 def _refuse_exposed_keys(config: Config) -> None:

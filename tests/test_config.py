@@ -52,6 +52,7 @@ def test_the_required_settings_are_enough_and_the_rest_has_safe_values() -> None
         mail_pace=MailPace.OFFICE_HOURS,
         company="Your company",
         timezone=ZoneInfo("UTC"),
+        holidays=(),
         oidc_issuer="",
         oidc_client_id="",
         oidc_client_secret="",
@@ -73,6 +74,7 @@ def test_every_setting_can_be_changed() -> None:
             "SURVEY_MAIL_PACE": "at_once",
             "SURVEY_COMPANY": "Møller & Søn",
             "SURVEY_TIMEZONE": "Europe/Copenhagen",
+            "SURVEY_HOLIDAYS": "dk, DE-SH",
             "SURVEY_OIDC_ISSUER": "https://login.example.org/",
             "SURVEY_OIDC_CLIENT_ID": "seek-feedback",
             "SURVEY_OIDC_CLIENT_SECRET": "oidc-secret",
@@ -86,6 +88,7 @@ def test_every_setting_can_be_changed() -> None:
     assert changed.smtp_security is SmtpSecurity.TLS
     assert changed.mail_pace is MailPace.AT_ONCE
     assert (changed.company, changed.timezone.key) == ("Møller & Søn", "Europe/Copenhagen")
+    assert changed.holidays == ("DK", "DE-SH")
     assert changed.oidc_issuer == "https://login.example.org"
     assert (changed.oidc_client_id, changed.oidc_client_secret) == ("seek-feedback", "oidc-secret")
 

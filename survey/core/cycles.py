@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 
 from survey.core.errors import BadInput, IllegalStep
 from survey.core.relationships import ANONYMOUS, Relationship
@@ -50,6 +52,9 @@ _NEXT: dict[Phase, frozenset[Phase]] = {
 
 MINIMA = range(3, 11)
 """The minima k that a cycle may choose: below 3 one insider could subtract themselves and see one rater."""
+
+NO_DAYS_OFF: Mapping[date, str] = MappingProxyType({})
+"""The holidays where none are known."""
 
 DEFAULT_MINIMUM = 4
 DEFAULT_DURATION = timedelta(days=14)
@@ -186,11 +191,23 @@ def warnings(subject: str, invited: dict[Relationship, int], k: int) -> tuple[Wa
     return tuple(Warning(message, remedy, "raters", subject) for message, remedy in found)
 
 
-def about_the_end(closes_at: datetime) -> Warning | None:
-    """A warning for a last day on which few people work."""
+def about_the_end(closes_at: datetime, days_off: Mapping[date, str] = NO_DAYS_OFF) -> Warning | None:
+    """A warning for a last day on which few people work: a weekend, a holiday or the day before or after one.
+
+    `days_off` are the holidays of the company, by name.
+    """
     day = last_day(closes_at)
+    if day in days_off:
+        return Warning(f"The last day to answer is a holiday: {days_off[day]}.", "Choose a working day.", "dates")
     if day.weekday() >= 5:
         return Warning(f"The last day to answer is a {day:%A}.", "Choose a working day.", "dates")
+    for near, how in ((day + timedelta(days=1), "before"), (day - timedelta(days=1), "after")):
+        if near in days_off:
+            return Warning(
+                f"The last day to answer is the day {how} a holiday: {days_off[near]}.",
+                "Many may be away. Choose another working day.",
+                "dates",
+            )
     if (day.month, day.day) >= (12, 20) or (day.month, day.day) <= (1, 6):
         return Warning(
             f"The last day to answer, {day.day} {day:%B}, falls into the holidays of many.",

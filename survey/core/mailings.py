@@ -5,8 +5,8 @@ Nothing in here knows whether somebody has answered: what is planned is the same
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 
@@ -50,13 +50,15 @@ class Planned:
 
 @dataclass(frozen=True)
 class Pace:
-    """How an installation mails: the time zone of people who have none of their own, and whether mail is held back.
+    """How an installation mails: the time zone of people who have none of their own, whether mail is held back, and the
+    holidays by name, on which nobody is mailed.
 
     A demo holds nothing back, neither for office hours nor for the one mail a day.
     """
 
     home: tzinfo = UTC
     is_considerate: bool = True
+    days_off: Mapping[date, str] = field(default_factory=dict, hash=False)
 
     def may_go_at(
         self, now: datetime, zone: tzinfo, *, last_day: date | None, until: datetime | None = None
@@ -68,7 +70,7 @@ class Pace:
         """
         if not self.is_considerate:
             return now
-        moment = next_office_moment(now, zone, after=last_day)
+        moment = next_office_moment(now, zone, after=last_day, days_off=self.days_off)
         if until is None or moment < until:
             return moment
         return now if last_day is None or local_day(now, zone) > last_day else start_of(last_day, zone, days=1)
@@ -89,9 +91,9 @@ class Pace:
         kept: list[Planned] = []
         latest = closes_at - MARGIN
         for reminder in reversed(reminders):
-            moment = next_office_moment(reminder.due_at, zone)
+            moment = next_office_moment(reminder.due_at, zone, days_off=self.days_off)
             if moment > latest:
-                moment = _morning_before(min(reminder.due_at, latest), zone)
+                moment = _morning_before(min(reminder.due_at, latest), zone, self.days_off)
             if local_day(opening.due_at, zone) < local_day(moment, zone) and moment <= latest:
                 kept.insert(0, Planned(Slot(reminder.slot), moment))
                 latest = start_of(local_day(moment, zone), zone) - timedelta(seconds=1)
@@ -102,24 +104,26 @@ CONSIDERATE = Pace()
 """What holds where nothing else is said: office hours in UTC, one mail a day."""
 
 
-def next_office_moment(moment: datetime, zone: tzinfo, *, after: date | None = None) -> datetime:
+def next_office_moment(
+    moment: datetime, zone: tzinfo, *, after: date | None = None, days_off: Container[date] = ()
+) -> datetime:
     """The earliest moment from this one on (UTC) that lies in office hours, on a local day later than `after`."""
     day = local_day(moment, zone)
     if after is not None and day <= after:
         day = after + timedelta(days=1)
-    while not (is_working_day(day) and moment < _at(day, LAST_HOUR, zone)):
+    while not (is_working_day(day, days_off) and moment < _at(day, LAST_HOUR, zone)):
         day += timedelta(days=1)
     return max(moment.astimezone(UTC), _at(day, FIRST_HOUR, zone))
 
 
-def is_office_hour(moment: datetime, zone: tzinfo) -> bool:
-    """Whether people in this zone are at work: from Monday to Friday, 9 to 17 o'clock."""
-    return next_office_moment(moment, zone) == moment
+def is_office_hour(moment: datetime, zone: tzinfo, days_off: Container[date] = ()) -> bool:
+    """Whether people in this zone are at work: from Monday to Friday, 9 to 17 o'clock, but for days off."""
+    return next_office_moment(moment, zone, days_off=days_off) == moment
 
 
-def is_working_day(day: date) -> bool:
-    """Whether people work on this day. Holidays differ from place to place, and are not known here."""
-    return day.weekday() < WEEKEND
+def is_working_day(day: date, days_off: Container[date] = ()) -> bool:
+    """Whether people work on this day."""
+    return day.weekday() < WEEKEND and day not in days_off
 
 
 def local_day(moment: datetime, zone: tzinfo) -> date:
@@ -137,11 +141,13 @@ def morning_of(day: date, zone: tzinfo) -> datetime:
     return _at(day, FIRST_HOUR, zone)
 
 
-def days_to_choose(now: datetime, closes_at: datetime, zone: tzinfo) -> tuple[date, ...]:
+def days_to_choose(
+    now: datetime, closes_at: datetime, zone: tzinfo, days_off: Container[date] = ()
+) -> tuple[date, ...]:
     """The days on which a rater may ask to be reminded: working days from tomorrow on, in time before the end."""
     today, last = local_day(now, zone), local_day(closes_at - MARGIN, zone)
     days = (today + timedelta(days=number) for number in range(1, (last - today).days + 1))
-    in_time = (day for day in days if is_working_day(day) and morning_of(day, zone) <= closes_at - MARGIN)
+    in_time = (day for day in days if is_working_day(day, days_off) and morning_of(day, zone) <= closes_at - MARGIN)
     return tuple(day for day, _ in zip(in_time, range(CHOICES), strict=False))
 
 
@@ -165,9 +171,9 @@ def next_reminder(pending: Sequence[Planned]) -> Planned | None:
     return min(pending, key=lambda each: each.due_at, default=None)
 
 
-def _morning_before(moment: datetime, zone: tzinfo) -> datetime:
+def _morning_before(moment: datetime, zone: tzinfo, days_off: Container[date]) -> datetime:
     day = local_day(moment, zone)
-    while not (is_working_day(day) and _at(day, FIRST_HOUR, zone) <= moment):
+    while not (is_working_day(day, days_off) and _at(day, FIRST_HOUR, zone) <= moment):
         day -= timedelta(days=1)
     return _at(day, FIRST_HOUR, zone)
 

@@ -6,7 +6,7 @@ import uuid
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
@@ -252,10 +252,15 @@ def lines(session: Session, cycle_id: uuid.UUID) -> list[Line]:
     ]
 
 
-def warnings(session: Session, cycle_id: uuid.UUID) -> list[Warning]:
-    """What will go wrong if the cycle is opened as it is, with the remedy: first what concerns all, then by person."""
+def warnings(
+    session: Session, cycle_id: uuid.UUID, *, days_off: Mapping[date, str] = cycles.NO_DAYS_OFF
+) -> list[Warning]:
+    """What will go wrong if the cycle is opened as it is, with the remedy: first what concerns all, then by person.
+
+    `days_off` are the holidays of the company, by name.
+    """
     cycle = store.get(session, cycle_id)
-    general = (cycles.weak_minimum(cycle.minimum), cycles.about_the_end(cycle.closes_at))
+    general = (cycles.weak_minimum(cycle.minimum), cycles.about_the_end(cycle.closes_at, days_off))
     found = [warning for warning in general if warning]
     custody = session.get(Custody, cycle_id)
     if custody is not None and not custody.is_tested:

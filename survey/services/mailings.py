@@ -98,7 +98,9 @@ def reminding(session: Session, token: str, *, pace: Pace, now: datetime) -> Map
         zone = time_zone_of(person, pace.home)
         is_snoozed = wish is not None and (wish.until is None or wish.until > mailings.local_day(now, zone))
         found[cycle_id] = Reminding(
-            mailings.days_to_choose(now, closes_at, zone), is_snoozed, wish.until if wish and is_snoozed else None
+            mailings.days_to_choose(now, closes_at, zone, pace.days_off),
+            is_snoozed,
+            wish.until if wish and is_snoozed else None,
         )
     return found
 
@@ -113,7 +115,7 @@ def snooze(
     person, closes_at = _rater(session, token, cycle_id)
     if day is not None:
         zone = time_zone_of(person, pace.home)
-        if day not in mailings.days_to_choose(now, closes_at, zone):
+        if day not in mailings.days_to_choose(now, closes_at, zone, pace.days_off):
             raise BadInput("On this day we cannot remind you. Please choose one of the days in the list.")
         rows = session.execute(
             select(Mailing.slot, Mailing.due_at).where(*_unbound(person.id), Mailing.cycle_id == cycle_id)

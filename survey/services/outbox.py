@@ -135,7 +135,7 @@ def _settle(session: Session, mail: Mail, state: State) -> None:
 def _is_put_off(session: Session, mail: Mail, zone: tzinfo, pace: Pace, now: datetime) -> bool:
     """Whether a mail that was held up by a busy or absent server has to wait for office hours, or another day."""
     today = mailings.local_day(now, zone).isoformat()
-    if not pace.is_considerate or (mail.slot == today and mailings.is_office_hour(now, zone)):
+    if not pace.is_considerate or (mail.slot == today and mailings.is_office_hour(now, zone, pace.days_off)):
         return False
     ends = session.execute(
         select(Mailing.slot, Cycle.closes_at)

@@ -148,7 +148,7 @@ def overview(cycle_id: uuid.UUID) -> ResponseReturnValue:
             phase=Phase(row.phase),
             parts=PARTS,
             lines=lines,
-            warnings=drafts.warnings(session, cycle_id),
+            warnings=drafts.warnings(session, cycle_id, days_off=context.installation().pace.days_off),
             last_day=rules.last_day(row.closes_at),
             minutes=_minutes(session, row),
             blocks=[Section(block).heading for block in row.blocks],

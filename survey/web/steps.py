@@ -73,7 +73,7 @@ def open_(cycle_id: uuid.UUID) -> ResponseReturnValue:
     with context.reading() as session:
         row = context.runnable(session, cycle_id)
         load = nominations.load(session, cycle_id)
-        warnings = drafts.warnings(session, cycle_id)
+        warnings = drafts.warnings(session, cycle_id, days_off=context.installation().pace.days_off)
         name = row.name
     lines = [
         f"{len(load)} people are asked, each with one mail.",

@@ -108,6 +108,33 @@ def test_every_mailing_of_a_plan_has_a_working_day_of_its_own_before_the_end(ope
         assert mailings.is_office_hour(plan[0].due_at, zone)
 
 
+@given(
+    moments,
+    zones,
+    st.timedeltas(timedelta(days=1), timedelta(days=60)),
+    st.sets(st.dates(date(2026, 1, 1), date(2027, 3, 1))),
+)
+def test_on_a_holiday_nobody_is_mailed_or_reminded(opens_at, zone, length, days):
+    pace = Pace(days_off=dict.fromkeys(days, "A holiday"))
+    closes_at = opens_at + length
+    opening, *reminders = pace.plan(opens_at, closes_at, zone)
+    assert not {mailings.local_day(each.due_at, zone) for each in reminders} & days
+    if mailings.next_office_moment(opens_at, zone, days_off=days) < closes_at:
+        assert mailings.local_day(opening.due_at, zone) not in days
+    assert not {*mailings.days_to_choose(opens_at, closes_at, zone, days)} & days
+
+
+def test_a_reminder_that_falls_on_a_holiday_comes_the_working_day_before_or_after():
+    fifth = Pace(days_off={date(2026, 3, 9): "", date(2026, 3, 13): "", date(2026, 3, 16): ""})
+    plan = fifth.plan(MONDAY, datetime(2026, 3, 17, tzinfo=UTC), UTC)
+    assert [each.due_at.strftime("%a %d %H:%M") for each in plan] == [
+        "Mon 02 09:00",
+        "Tue 10 09:00",
+        "Wed 11 09:00",
+        "Thu 12 09:00",
+    ]
+
+
 @given(moments, zones, st.timedeltas(timedelta(days=10), timedelta(days=60)))
 def test_no_working_day_is_left_between_the_last_reminder_and_the_last_days(opens_at, zone, length):
     closes_at = opens_at + length
