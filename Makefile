@@ -11,7 +11,7 @@ PYTHON ?= $(shell for each in python3 python3.12 python3.11; do \
 	done; echo python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types lock screenshots bench-labels bench-spread bench-report bench-links clean
+.PHONY: help setup demo test check lint types lock screenshots bench-mails bench-labels bench-spread bench-report bench-links clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -56,6 +56,9 @@ lock: setup  ## Write the lock files anew from pyproject.toml (ARGS="--upgrade")
 
 screenshots: setup  ## Take the screenshots of the README in a real browser
 	@$(BIN)/python -m tests.journeys.screenshots
+
+bench-mails: setup  ## Print how long launching 800 reviews takes one worker
+	@$(BIN)/python -m tests.benchmarks.mails
 
 bench-labels: setup  ## Print how often a report's words are wrong, for simulated engineers
 	@$(BIN)/python -m tests.benchmarks.labels
