@@ -25,8 +25,8 @@ class Cycle(Base):
     `opens_at` is the plan until it opens, and then when it did. `labels` are the words of the frequency scale, where
     they were changed, the opt-out last; `reminders` the slots that were left on, None for all. `manager_days` is by how
     many days managers read before the subjects; after the release `held_until` is set as long as subjects may not read.
-    they were changed, the opt-out last; `reminders` the slots that were left on, None for all. `spreads` is the typical
-    spread of its published cells by points of the scale (survey.core.spreads), None until everything is counted.
+    `spreads` is the typical spread of its published cells by points of the scale (survey.core.spreads), None until
+    everything is counted.
     """
 
     __tablename__ = "cycle"
