@@ -9,8 +9,9 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import literal, null, select, union_all
+from sqlalchemy import JSON, Select, Text, Uuid, bindparam, cast, literal, null, select, union_all
 from sqlalchemy.orm import Session
 
 from survey.core import releases, values
@@ -31,50 +32,12 @@ def read(session: Session, review_id: uuid.UUID) -> Edition:
 
     What a reader gets is a `copy` of it, made for how they stand to it; `standing` says who may read it by now.
     """
-    # Comments, and how many were withheld, as lines of one kind.
-    said = union_all(
-        select(
-            reports.Comment.review_id,
-            reports.Comment.id.label("place"),
-            reports.Comment.item,
-            reports.Comment.group,
-            reports.Comment.text,
-            literal(0).label("withheld"),
-        ).where(reports.Comment.review_id == review_id),
-        select(
-            reports.Withheld.review_id,
-            null(),
-            reports.Withheld.item,
-            reports.Withheld.group,
-            literal(""),
-            reports.Withheld.comments,
-        ).where(reports.Withheld.review_id == review_id),
-    ).subquery()
-    rows = session.execute(
-        select(
-            reports.Report.body,
-            Person.id,
-            Person.name,
-            Cycle.name,
-            Cycle.closes_at,
-            Cycle.phase,
-            Cycle.held_until,
-            said.c.item,
-            said.c.group,
-            said.c.text,
-            said.c.withheld,
-        )
-        .join(Review, Review.id == reports.Report.review_id)
-        .join(Cycle, Cycle.id == Review.cycle_id)
-        .join(Person, Person.id == Review.subject_id)
-        .outerjoin(said, said.c.review_id == Review.id)
-        .where(reports.Report.review_id == review_id, Cycle.phase.in_(releases.READABLE))
-        .order_by(said.c.place)
-    ).all()
-    if not rows:
+    rows = session.execute(_RELEASED, {"review_id": review_id}).all()
+    body = next((row.body for row in rows if row.body is not None), None)
+    if body is None:
         raise NotFound("There is no such report, or it has not been released yet.")
-    body, subject_id, subject, cycle, closed_at, phase, held_until, *_ = rows[0]
-    lines = [row for row in rows if row.item is not None]
+    subject_id, subject, cycle, closed_at, phase, held_until, *_ = rows[0]
+    said = [row for row in rows if row.item is not None]
     return Edition(
         review_id,
         subject_id,
@@ -82,10 +45,59 @@ def read(session: Session, review_id: uuid.UUID) -> Edition:
         cycle,
         closed_at,
         values.load(Report, body),
-        tuple(Comment(item, Group(group), text) for *_, item, group, text, number in lines if not number),
-        tuple(Withheld(item, Group(group), number) for *_, item, group, _, number in lines if number),
+        tuple(Comment(row.item, Group(row.group), row.text) for row in said if not row.withheld),
+        tuple(Withheld(row.item, Group(row.group), row.withheld) for row in said if row.withheld),
         readers=releases.readers(Phase(phase), is_held=held_until is not None),
     )
+
+
+def _released() -> Select[Any]:
+    """The report of `:review_id`, its comments, and how many were withheld, each on a line of its own.
+
+    The body, by far the longest of it, stands on one line alone, so that it is sent and parsed once.
+    """
+    review_id = bindparam("review_id", type_=Uuid())
+    lines = union_all(
+        select(
+            reports.Report.review_id,
+            reports.Report.body,
+            cast(null(), Uuid).label("place"),
+            cast(null(), Text).label("item"),
+            cast(null(), Text).label("group"),
+            cast(null(), Text).label("text"),
+            literal(0).label("withheld"),
+        ).where(reports.Report.review_id == review_id),
+        select(
+            reports.Comment.review_id,
+            cast(null(), JSON),
+            reports.Comment.id,
+            reports.Comment.item,
+            reports.Comment.group,
+            reports.Comment.text,
+            literal(0),
+        ).where(reports.Comment.review_id == review_id),
+        select(
+            reports.Withheld.review_id,
+            cast(null(), JSON),
+            cast(null(), Uuid),
+            reports.Withheld.item,
+            reports.Withheld.group,
+            cast(null(), Text),
+            reports.Withheld.comments,
+        ).where(reports.Withheld.review_id == review_id),
+    ).subquery()
+    return (
+        select(Person.id, Person.name, Cycle.name, Cycle.closes_at, Cycle.phase, Cycle.held_until, *lines.c)
+        .select_from(Review)
+        .join(Cycle, Cycle.id == Review.cycle_id)
+        .join(Person, Person.id == Review.subject_id)
+        .join(lines, lines.c.review_id == Review.id)
+        .where(Cycle.phase.in_(releases.READABLE))
+        .order_by(lines.c.place)
+    )
+
+
+_RELEASED = _released()
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from openpyxl import load_workbook
@@ -86,21 +89,23 @@ def test_saving_the_report_of_somebody_else_is_written_down(company, ending):
 def test_a_report_is_one_query_after_the_sign_in_and_one_more_for_plans(company):
     _, review_id = company.run(blocks=BLOCKS)
     client = company.sign_in("sam")
-    statements: list[str] = []
-
-    def note(connection, cursor, statement, *rest):
-        statements.append(" ".join(statement.split()))
-
-    engine = context.installation().engine
-    event.listen(engine, "before_cursor_execute", note)
-    try:
+    with noted() as statements:
         assert client.get(f"/reports/{review_id}").status_code == 200
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
-    selects = [statement for statement in statements if statement.startswith("SELECT")]
+    selects = [statement for statement, _ in statements if statement.startswith("SELECT")]
     assert ["FROM person JOIN sign_in" in statement for statement in selects] == [True, False, False]
     assert "FROM report" in selects[1]
     assert "FROM plan" in selects[2].replace('"', "")  # a keyword in SQLite, and quoted there alone
+
+
+def test_the_body_of_a_report_comes_once_however_many_comments_there_are(company):
+    _, review_id = company.run()
+    with noted() as statements, context.reading() as session:
+        assert len(reports.read(session, review_id).comments) > 6
+    (found,) = [each for each in statements if each[0].startswith("SELECT")]
+    with context.installation().engine.connect() as connection:
+        lines = connection.exec_driver_sql(*found).all()
+    assert len(lines) > 6
+    assert sum("talking_points" in str(tuple(line)) for line in lines) == 1
 
 
 @pytest.mark.parametrize("case", portraits.GROUPS)
@@ -205,6 +210,22 @@ def finish(company, cycle_id) -> None:
     company.close(cycle_id)
     company.count()
     company.release(cycle_id)
+
+
+@contextmanager
+def noted() -> Iterator[list[tuple[str, Any]]]:
+    """Every statement that goes to the database meanwhile, on one line, with its parameters."""
+    statements: list[tuple[str, Any]] = []
+
+    def note(connection, cursor, statement, parameters, *rest):
+        statements.append((" ".join(statement.split()), parameters))
+
+    engine = context.installation().engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
 
 
 def exports():
