@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from survey.core import competencies, disclosure, questionnaires, reports
 from survey.core.changes import Earlier
 from survey.core.editions import Edition
+from survey.core.plans import Plan, Planned, Step
 from survey.core.questionnaires import BLOCKS, Item, Questionnaire
 from survey.core.relationships import Relationship
 from survey.core.responses import Answers, Response
@@ -84,6 +86,34 @@ def edition(case: str, *, is_own: bool = True, with_earlier: bool = False) -> Ed
         published.comments,
     )
     return whole.copy(is_own=is_own)
+
+
+def planned(**changed: object) -> Planned:
+    """What the subject plans after the report, and planned after the round before it; `changed` holds for both."""
+    text = next(item.text for item in QUESTIONNAIRE.items if not item.is_open)
+    steps = (
+        Step(PAGE.items(Section.BUILD_THESE_HABITS)[0], "Product Stability, level 3", text),
+        Step("Ask Ana to pair", "Product Stability, level 3", is_own=True),
+    )
+    now = Plan(
+        uuid.UUID(int=1),
+        uuid.UUID(int=2),
+        "Sam Rivera",
+        "Spring round",
+        datetime(2026, 3, 16, tzinfo=UTC),
+        steps,
+        date(2026, 4, 15),
+        "",
+    )
+    earlier = replace(
+        now,
+        review_id=uuid.UUID(int=3),
+        cycle="Autumn round",
+        closed_at=datetime(2025, 9, 16, tzinfo=UTC),
+        check_in_on=None,
+        note="The pager is quiet.",
+    )
+    return Planned(replace(now, **changed), replace(earlier, **changed))
 
 
 def cells(case: str, *, earlier: bool = False) -> tuple[disclosure.Cell, ...]:

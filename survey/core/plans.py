@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from survey.core.editions import Edition
 from survey.core.errors import BadInput
 from survey.core.reports import Chapter
 from survey.core.rows import Row
@@ -66,6 +67,25 @@ class Plan:
 
     def _answering_all(self, rows: Iterable[Row]) -> tuple[Step, ...]:
         return tuple(step for row in rows for step in self.answering(row))
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What the reader of a report may see of its subject's plans: the one made from it, and the newest before it."""
+
+    now: Plan | None = None
+    earlier: Plan | None = None
+
+
+NOTHING = Planned()
+
+
+def beside(edition: Edition, seen: Sequence[Plan]) -> Planned:
+    """Those of the plans that a reader may see, newest first, that stand beside this report."""
+    return Planned(
+        next((plan for plan in seen if plan.review_id == edition.review_id), None),
+        next((plan for plan in seen if plan.closed_at < edition.closed_at), None),
+    )
 
 
 def check_steps(steps: Sequence[Step]) -> tuple[Step, ...]:

@@ -12,11 +12,17 @@ from survey.core.disclosure import Band, Group
 from survey.core.editions import Said
 from survey.core.labels import Change, Perception, Spread, Standing
 from survey.core.readiness import Answer, Readiness, Voice
+from survey.core.relationships import Relationship
 from survey.core.reports import Attendance, Chapter, Report
 from survey.core.rows import Figure, Row
 from survey.core.sections import Section
 
 STRUGGLES = "Here more is worse: the fewer people have seen it, the better."
+
+READY = (
+    "A yes means “often” or more on this level, and that the signal for the next is there. A group says yes only where "
+    "all of its interval does."
+)
 
 
 def people(group: Group, n: int) -> str:
@@ -81,10 +87,12 @@ def rests_on(row: Row, report: Report) -> str:
     sentences = [f"From {_listed(heard)}"] if heard else []
     if row.lead and (agreement := agrees(row.lead, len(row.scale))):
         sentences.append(agreement)
-    sentences += [f"{group.label}: fewer than {report.k} saw this, so nothing is shown" for group in row.withheld]
+    # On two points "saw this" would be one of the answers.
+    few = f"fewer than {report.k} {'saw' if len(row.scale) > 2 else 'answered'} this"
+    sentences += [f"{group.label}: {few}, so nothing is shown" for group in row.withheld]
     if row.unheard:
-        few = _listed([relationship.plural.lower() for relationship in row.unheard])
-        sentences.append(f"{few.capitalize()}: fewer than {report.k} answered, so nothing is shown")
+        who = _listed([relationship.plural.lower() for relationship in row.unheard])
+        sentences.append(f"{who.capitalize()}: fewer than {report.k} answered, so nothing is shown")
     if not sentences and row.section is Section.SIGNALS_READY_TO_LEVEL_UP:
         sentences = ["Only a self-rating" if row.own is not None else "Nobody who was asked could say"]
     return _sentences(sentences or ["Too few people answered for a figure"])
@@ -178,14 +186,22 @@ def no_talking_points(report: Report) -> str:
     """What stands where nothing is worth talking about."""
     if report.has_figures:
         return "Nothing stands out beyond chance. Look for what is useful in the comments instead."
-    return f"Fewer than {report.k} people answered, so there is nothing from others that may be shown."
+    few = f"Fewer than {report.k} colleagues answered, so nothing that they said may be shown."
+    return f"{few} The manager's answers stand below." if report.has_answered(Relationship.MANAGER) else few
 
 
 def no_strengths(report: Report) -> str:
     """What stands where no strength is clear."""
     if report.has_figures:
         return "No behavior is rated so high that it is clear beyond chance. With few raters that is common."
-    return "They cannot be told from a self-rating alone."
+    return f"A strength is named only where at least {report.k} colleagues answered."
+
+
+def no_gaps(report: Report) -> str:
+    """What stands where the next steps of a page have no gap to answer to."""
+    if report.has_figures:
+        return "No gap is clear beyond chance. Choose what the comments made you think of."
+    return "No gap can be told from so few answers. Choose what you would like to get better at."
 
 
 def attended(line: Attendance, k: int) -> str:

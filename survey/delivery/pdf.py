@@ -9,6 +9,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ from typing import Any
 import typst
 from markupsafe import Markup
 
-from survey.core import editions, readiness, sentences
+from survey.core import editions, plans, readiness, sentences
 from survey.core.editions import Edition, Said
+from survey.core.plans import Plan, Planned, Step
 from survey.core.reports import Chapter, Report
 from survey.core.rows import Row
 from survey.core.sections import Section
@@ -32,13 +34,13 @@ _MISSING = re.compile(r'the text `"((?:[^"\\]|\\.)*)"` could not be displayed')
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Co", "Cn"})
 
 
-def report(edition: Edition) -> bytes:
-    """The document of this copy of a report.
+def report(edition: Edition, planned: Planned = plans.NOTHING) -> bytes:
+    """The document of this copy of a report, with what its reader may see of its subject's plans.
 
     A character that no font at hand can show stands there by its name (a smiley), or as a box; a document with holes
     would not be one for everybody. Install fonts on the server to have more of them shown.
     """
-    content = json.dumps(_printable(_content(edition)), ensure_ascii=False)
+    content = json.dumps(_printable(_content(edition, planned)), ensure_ascii=False)
     for _ in range(ATTEMPTS):
         try:
             return _typeset(content, edition)
@@ -75,7 +77,7 @@ def _fonts() -> typst.Fonts:
     return typst.Fonts()
 
 
-def _content(edition: Edition) -> dict[str, Any]:
+def _content(edition: Edition, planned: Planned) -> dict[str, Any]:
     name = None if edition.is_own else edition.subject
     whole = edition.report
     rows = whole.rows
@@ -83,7 +85,7 @@ def _content(edition: Edition) -> dict[str, Any]:
         "title": f"{edition.subject}, {edition.cycle}",
         "subject": _broken(edition.subject),
         "cycle": _broken(edition.cycle),
-        "closed": f"{edition.closed_at.day} {edition.closed_at:%B %Y}",
+        "closed": _day(edition.closed_at),
         "reading": sentences.how_to_read(whole, name),
         "talking": [
             {
@@ -97,7 +99,9 @@ def _content(edition: Edition) -> dict[str, Any]:
             {"text": _broken(rows[item].text), "says": sentences.both(rows[item], name)} for item in whole.strengths
         ],
         "no_strengths": sentences.no_strengths(whole),
-        "chapters": [_chapter(edition, chapter, name) for chapter in whole.chapters],
+        "chapters": [_chapter(edition, chapter, name, planned.earlier) for chapter in whole.chapters],
+        "plan": _plan(planned.now, name) if planned.now else None,
+        "before": _before(planned.earlier, whole) if planned.earlier else None,
         "attendance": [
             [line.relationship.plural, str(line.invited), sentences.attended(line, whole.k)]
             for line in whole.attendance
@@ -107,7 +111,7 @@ def _content(edition: Edition) -> dict[str, Any]:
     }
 
 
-def _chapter(edition: Edition, chapter: Chapter, name: str | None) -> dict[str, Any]:
+def _chapter(edition: Edition, chapter: Chapter, name: str | None, earlier: Plan | None) -> dict[str, Any]:
     whole, own_label = edition.report, "Self" if name else "You"
     found = readiness.of(whole, chapter)
     return {
@@ -116,17 +120,17 @@ def _chapter(edition: Edition, chapter: Chapter, name: str | None) -> dict[str, 
         "parts": [
             {
                 "heading": section.heading,
-                "rows": [_row(row, whole, name) | _figure(charts.axis(row, own_label)) for row in rows],
+                "rows": [_row(row, whole, name, earlier) | _figure(charts.axis(row, own_label)) for row in rows],
             }
             for section in (Section.KEY_BEHAVIORS, Section.SUCCESS_INDICATORS)
             if (rows := chapter.under(section))
         ],
         "shifts": [
-            _row(row, whole, name) | _figure(shifts.line(row, own_label)) | {"origin": _broken(row.origin)}
+            _row(row, whole, name, earlier) | _figure(shifts.line(row, own_label)) | {"origin": _broken(row.origin)}
             for row in chapter.under(Section.MINDSET_SHIFT)
         ],
         "struggles": [
-            _row(row, whole, name) | {"seen": sentences.struggle(row, name)}
+            _row(row, whole, name, earlier) | {"seen": sentences.struggle(row, name)}
             for row in chapter.under(Section.COMMON_STRUGGLES)
         ],
         "polarity": sentences.STRUGGLES,
@@ -134,10 +138,11 @@ def _chapter(edition: Edition, chapter: Chapter, name: str | None) -> dict[str, 
         if found is None
         else _figure(ladders.ladder(found, name))
         | {
+            "rule": sentences.READY,
             "says": sentences.readiness(found, name),
             "head": ["Signal for the next level", name or "You", "Manager"],
             "signals": [
-                _row(row, whole, name)
+                _row(row, whole, name, earlier)
                 | {
                     "own": sentences.answered(row.own, row.scale),
                     "manager": sentences.answered(row.manager, row.scale),
@@ -153,6 +158,7 @@ def _chapter(edition: Edition, chapter: Chapter, name: str | None) -> dict[str, 
             {"text": _broken(question.text), "texts": _all_broken(edition.said(question).own)}
             for question in editions.private_questions(chapter)
         ],
+        "planned": _steps(earlier.beside(chapter)) if earlier else [],
         "gaps": _all_broken(row.text for row in sentences.gaps(whole, chapter)),
         "habits": _all_broken(chapter.habits),
         "reflections": _all_broken(chapter.reflections),
@@ -161,13 +167,43 @@ def _chapter(edition: Edition, chapter: Chapter, name: str | None) -> dict[str, 
     }
 
 
-def _row(row: Row, whole: Report, name: str | None) -> dict[str, Any]:
+def _row(row: Row, whole: Report, name: str | None, earlier: Plan | None) -> dict[str, Any]:
     return {
         "text": _broken(row.text),
         "verdict": sentences.verdict(row, name),
         "moved": sentences.moved(row, whole),
+        "planned": _all_broken(step.text for step in earlier.answering(row)) if earlier else [],
         "rests": sentences.rests_on(row, whole),
     }
+
+
+def _plan(plan: Plan, name: str | None) -> dict[str, Any]:
+    return {
+        "title": f"What {_broken(name)} plans" if name else "What you plan",
+        "steps": _steps(plan.steps),
+        "day": f"Check-in on {_day(plan.check_in_on)}." if plan.check_in_on else "",
+        "note": _broken(plan.note),
+    }
+
+
+def _before(earlier: Plan, whole: Report) -> dict[str, Any]:
+    """What was planned in the round before and has no place in a chapter."""
+    return {
+        "cycle": _broken(earlier.cycle),
+        "steps": _steps(earlier.elsewhere(whole.chapters)),
+        "note": _broken(earlier.note),
+    }
+
+
+def _steps(steps: Iterable[Step]) -> list[dict[str, str]]:
+    return [
+        {"text": _broken(step.text), "for": _broken(f"For “{step.sentence}”" if step.sentence else step.page)}
+        for step in steps
+    ]
+
+
+def _day(moment: date) -> str:
+    return f"{moment.day} {moment:%B %Y}"
 
 
 def _voices(said: Said, own_label: str, k: int) -> Mapping[str, Any]:

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import xlsxwriter
 
-from survey.core import sentences
+from survey.core import plans, sentences
 from survey.core.disclosure import Group
 from survey.core.editions import Edition
+from survey.core.plans import Plan, Planned
 from survey.core.reports import Chapter
 from survey.core.rows import Figure, Row
 from survey.core.sheets import neutral
@@ -36,6 +37,7 @@ RATED = (
     "Since the last round",
 )
 WROTE = ("Competency", "Question", "Voice", "Text")
+PLANNED = ("Planned after", "Competency", "For", "Kind", "Text", "Check-in")
 WIDTHS = (24, 20, 30, 50, 16, 8, 14, 12, 12, 34, 34, 34)
 CELL_LIMIT = 32_767
 """Characters that a cell of a spreadsheet can hold."""
@@ -50,21 +52,24 @@ class Sheet:
     lines: tuple[tuple[Value, ...], ...]
 
 
-def csv(edition: Edition) -> bytes:
-    """One table: ratings, then what people wrote, each as UTF-8 with a mark that spreadsheets know it by."""
-    rated, wrote, _ = sheets(edition)
+def csv(edition: Edition, planned: Planned = plans.NOTHING) -> bytes:
+    """One table below the other, ratings, what people wrote, and next steps, as UTF-8 that spreadsheets know.
+
+    What it rests on is in the spreadsheet alone.
+    """
+    *tables, _ = sheets(edition, planned)
     out = io.StringIO(newline="")
     writer = plain.writer(out, quoting=plain.QUOTE_NONNUMERIC)
-    for sheet in (rated, wrote):
+    for place, sheet in enumerate(tables):
+        if place:
+            writer.writerow([])
         writer.writerow([_harmless(heading) for heading in sheet.headings])
         writer.writerows([[_harmless(value) for value in line] for line in sheet.lines])
-        if sheet is rated:
-            writer.writerow([])
     return out.getvalue().encode("utf-8-sig")
 
 
-def xlsx(edition: Edition) -> bytes:
-    """A spreadsheet with a sheet for ratings, one for what people wrote, and one on what it rests on."""
+def xlsx(edition: Edition, planned: Planned = plans.NOTHING) -> bytes:
+    """A spreadsheet with a sheet for each of the tables."""
     out = io.BytesIO()
     book = xlsxwriter.Workbook(
         out,
@@ -72,7 +77,7 @@ def xlsx(edition: Edition) -> bytes:
     )
     book.set_properties({"title": f"{edition.subject}, {edition.cycle}"})
     bold, wrapped = book.add_format({"bold": True}), book.add_format({"text_wrap": True, "valign": "top"})
-    for sheet in sheets(edition):
+    for sheet in sheets(edition, planned):
         page = book.add_worksheet(sheet.name)
         page.freeze_panes(1, 0)
         for column, heading in enumerate(sheet.headings):
@@ -88,11 +93,12 @@ def xlsx(edition: Edition) -> bytes:
     return out.getvalue()
 
 
-def sheets(edition: Edition) -> tuple[Sheet, Sheet, Sheet]:
-    """The tables of a report: ratings, what people wrote, and what it rests on."""
+def sheets(edition: Edition, planned: Planned = plans.NOTHING) -> tuple[Sheet, ...]:
+    """The tables of a report: ratings, what people wrote, next steps where there are any, and what it rests on."""
     report = edition.report
     rated = tuple(line for chapter in report.chapters for row in chapter.rows for line in _rated(edition, chapter, row))
     wrote = tuple(line for chapter in report.chapters for line in _wrote(edition, chapter))
+    steps = tuple(line for plan in (planned.now, planned.earlier) if plan for line in _planned(plan))
     about: list[tuple[Value, ...]] = [("Report about", edition.subject), ("Round", edition.cycle)]
     about += [
         (
@@ -105,6 +111,7 @@ def sheets(edition: Edition) -> tuple[Sheet, Sheet, Sheet]:
     return (
         Sheet("Ratings", RATED, rated),
         Sheet("Comments", WROTE, wrote),
+        *([Sheet("Next steps", PLANNED, steps)] if steps else []),
         Sheet("About", ("What this rests on", ""), tuple(about)),
     )
 
@@ -144,6 +151,15 @@ def _wrote(edition: Edition, chapter: Chapter) -> Iterator[tuple[Value, ...]]:
                 yield (chapter.title, question.text, voice, text)
         if gone := sentences.taken_out(said):
             yield (chapter.title, question.text, "", gone)
+
+
+def _planned(plan: Plan) -> Iterator[tuple[Value, ...]]:
+    day = plan.check_in_on.isoformat() if plan.check_in_on else ""
+    for step in plan.steps:
+        kind = "Own step" if step.is_own else "Habit of the page"
+        yield (plan.cycle, step.page, step.sentence, kind, step.text, day)
+    if plan.note:
+        yield (plan.cycle, "", "", "How it went", plan.note, day)
 
 
 def _harmless(value: Value) -> Value:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 from flask import Blueprint, render_template
@@ -13,10 +13,11 @@ from sqlalchemy.orm import Session
 from survey import context
 from survey.context import needs
 from survey.core import conversations, editions, readiness, sentences
+from survey.core import plans as planning
 from survey.core.access import Action, Standing
 from survey.core.editions import Edition
 from survey.core.errors import NotAllowed, NotFound
-from survey.core.plans import Plan
+from survey.core.plans import Planned
 from survey.core.sections import Section
 from survey.delivery import archives, charts, ladders, pdf, sheets, shifts
 from survey.services import people, plans, reports
@@ -45,7 +46,9 @@ def export() -> ResponseReturnValue:
     person = context.permit(Action.SEE_HOME)
     with context.reading() as session:
         own = [edition.copy(is_own=True) for edition in reports.about(session, person.id)]
-    return _attached(archives.archive(own, subject=person.name, is_own=True), "reports.zip", "application/zip")
+        seen = plans.seen(session, person.id, person.id)
+    content = archives.archive(own, subject=person.name, is_own=True, seen=seen)
+    return _attached(content, "reports.zip", "application/zip")
 
 
 @pages.get("/<uuid:review_id>")
@@ -59,7 +62,7 @@ def read(review_id: uuid.UUID) -> ResponseReturnValue:
     if not edition.is_own:
         with context.transaction() as session:
             reports.note_reading(session, edition, actor_id=context.signed_in().id, now=context.now())
-    return shown(edition, _plans(edition))
+    return shown(edition, _planned(edition))
 
 
 @pages.get("/<uuid:review_id>/conversation")
@@ -78,7 +81,7 @@ def conversation(review_id: uuid.UUID) -> ResponseReturnValue:
         say=sentences,
         prompts=conversations.prompts(edition.report),
         cautions=conversations.cautions(edition.report, edition.subject),
-        plan=next((plan for plan in _plans(edition) if plan.review_id == review_id), None),
+        plan=_planned(edition).now,
     )
 
 
@@ -112,10 +115,10 @@ def _copy_of(review_id: uuid.UUID) -> Edition:
     return edition.copy(is_own=is_own)
 
 
-def _plans(edition: Edition) -> Sequence[Plan]:
-    """The subject's plans, as far as whoever is signed in may see them."""
+def _planned(edition: Edition) -> Planned:
+    """What stands beside the report of the subject's plans, as far as whoever is signed in may see them."""
     with context.reading() as session:
-        return plans.seen(session, edition.subject_id, context.signed_in().id)
+        return planning.beside(edition, plans.seen(session, edition.subject_id, context.signed_in().id))
 
 
 def _nothing(review_id: uuid.UUID) -> str:
@@ -141,9 +144,9 @@ def _check(session: Session, edition: Edition | NothingPublished) -> bool:
 MISSING = "There is no such report, or it has not been released yet."
 
 
-def _saved(edition: Edition, ending: str, kind: str, made: Callable[[Edition], bytes]) -> ResponseReturnValue:
+def _saved(edition: Edition, ending: str, kind: str, made: Callable[[Edition, Planned], bytes]) -> ResponseReturnValue:
     """The file, under a name that says nothing about anybody; noted when it is about somebody else."""
-    content = made(edition)
+    content = made(edition, _planned(edition))
     if not edition.is_own:
         with context.transaction() as session:
             reports.note_export(session, edition, actor_id=context.signed_in().id, form=ending, now=context.now())
@@ -154,13 +157,13 @@ def _attached(content: bytes, name: str, kind: str) -> ResponseReturnValue:
     return content, {"Content-Type": kind, "Content-Disposition": f'attachment; filename="{name}"'}
 
 
-def shown(edition: Edition, seen: Sequence[Plan] = ()) -> str:
-    """The page of this copy of a report, beside those plans of its subject that its reader may see, newest first."""
+def shown(edition: Edition, planned: Planned = planning.NOTHING) -> str:
+    """The page of this copy of a report, with what its reader may see of its subject's plans."""
     return render_template(
         "reports/report.html",
         edition=edition,
-        plan=next((plan for plan in seen if plan.review_id == edition.review_id), None),
-        earlier=next((plan for plan in seen if plan.closed_at < edition.closed_at), None),
+        plan=planned.now,
+        earlier=planned.earlier,
         report=edition.report,
         name=None if edition.is_own else edition.subject,
         own_label="You" if edition.is_own else "Self",

@@ -57,14 +57,15 @@ def test_every_row_says_what_it_rests_on_and_why_somebody_is_missing(case):
         if groups[Relationship.PEER] < report.k:
             assert f"Peers: fewer than {report.k} answered, so nothing is shown." in said
         elif not row.figures:
-            assert f"Peers: fewer than {report.k} saw this, so nothing is shown." in said
+            did = "saw" if len(row.scale) > 2 else "answered"
+            assert f"Peers: fewer than {report.k} {did} this, so nothing is shown." in said
 
 
 def test_where_nobody_may_be_shown_the_first_screen_says_so():
     report = portraits.edition("suppressed").report
     assert not report.has_figures
     assert sentences.no_talking_points(report) == (
-        "Fewer than 4 people answered, so there is nothing from others that may be shown."
+        "Fewer than 4 colleagues answered, so nothing that they said may be shown. The manager's answers stand below."
     )
 
 

@@ -10,6 +10,7 @@ from pypdf import PdfReader
 
 from survey.core.disclosure import Comment, Group
 from survey.core.editions import Edition
+from survey.core.plans import NOTHING, Planned, Step
 from survey.delivery import pdf
 from tests import portraits
 
@@ -93,6 +94,17 @@ def test_private_reflections_are_in_the_subjects_own_copy_alone():
     assert "Sam Rivera sees this higher than others do" in other
 
 
+def test_what_is_planned_and_what_was_planned_before_are_in_the_document():
+    text = text_of(portraits.edition("rich", with_earlier=True), portraits.planned())
+    for part in ("What you plan", "Ask Ana to pair", "For “Leads discussions about risk", "Check-in on 15 April 2026."):
+        assert part in text
+    assert text.count("Planned in Autumn round") == 2
+    assert "The pager is quiet." in text
+    other = text_of(portraits.edition("rich", is_own=False), portraits.planned())
+    assert "What Sam Rivera plans" in other
+    assert "plan" not in text_of(portraits.edition("rich", is_own=False)).replace("planning", "").replace("plan it", "")
+
+
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_what_somebody_wrote_is_shown_and_never_run(text):
     read = opened(written(text))
@@ -120,7 +132,8 @@ def test_hostile_words_may_stand_anywhere():
             chapter, title=text, intro=text, rows=rows, habits=(text,), focus=(text,), closing=text, reflections=(text,)
         )
         report = replace(edition.report, chapters=(chapter,), compared_with=text)
-        assert pdf.report(replace(edition, report=report, subject=text, cycle=text)).startswith(b"%PDF")
+        planned = portraits.planned(steps=(Step(text, text, text), Step(text, "")), cycle=text, note=text)
+        assert pdf.report(replace(edition, report=report, subject=text, cycle=text), planned).startswith(b"%PDF")
 
 
 def test_a_character_that_no_font_has_is_named_or_becomes_a_box(monkeypatch):
@@ -147,12 +160,12 @@ def written(text: str) -> Edition:
     return replace(edition, comments=(Comment(question.item, Group.POOLED, text),))
 
 
-def opened(edition: Edition) -> PdfReader:
-    return PdfReader(io.BytesIO(pdf.report(edition)))
+def opened(edition: Edition, planned: Planned = NOTHING) -> PdfReader:
+    return PdfReader(io.BytesIO(pdf.report(edition, planned)))
 
 
-def text_of(edition: Edition) -> str:
-    return squeezed(" ".join(page.extract_text() for page in opened(edition).pages))
+def text_of(edition: Edition, planned: Planned = NOTHING) -> str:
+    return squeezed(" ".join(page.extract_text() for page in opened(edition, planned).pages))
 
 
 def squeezed(text: str) -> str:

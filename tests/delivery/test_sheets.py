@@ -13,6 +13,7 @@ from openpyxl import load_workbook
 
 from survey.core.disclosure import Comment, Group
 from survey.core.editions import Edition
+from survey.core.plans import NOTHING, Planned, Step
 from survey.delivery import sheets
 from tests import portraits
 
@@ -35,7 +36,7 @@ FORMULAS = (
 
 @pytest.mark.parametrize("text", FORMULAS)
 def test_no_cell_of_the_csv_begins_like_a_formula(text):
-    for line in lines(everywhere(text)):
+    for line in lines(everywhere(text), planned(text)):
         for cell in line:
             if isinstance(cell, str) and cell:
                 assert cell[0] not in "=+-@\t\r＝"
@@ -51,16 +52,17 @@ def test_a_text_of_the_csv_is_what_was_written_or_that_after_an_apostrophe(text)
 
 @pytest.mark.parametrize("text", FORMULAS)
 def test_a_spreadsheet_has_neither_formula_nor_link(text):
-    book = load_workbook(io.BytesIO(sheets.xlsx(everywhere(text))))
+    book = load_workbook(io.BytesIO(sheets.xlsx(everywhere(text), planned(text))))
     for sheet in book:
         assert not sheet._hyperlinks
         for row in sheet.iter_rows():
             for cell in row:
                 assert cell.data_type in {"s", "n"}
     # A carriage return has a code of its own in a spreadsheet.
-    assert text.strip() in {
-        str(cell.value).replace("_x000D_", "").strip() for row in book["Comments"].iter_rows() for cell in row
-    }
+    for name in ("Comments", "Next steps"):
+        assert text.strip() in {
+            str(cell.value).replace("_x000D_", "").strip() for row in book[name].iter_rows() for cell in row
+        }
 
 
 @pytest.mark.parametrize("case", portraits.GROUPS)
@@ -101,6 +103,24 @@ def test_a_change_since_the_last_round_stands_beside_its_group():
     assert {"no clear change"} < {line[-1] for line in rated.lines} - {""}
 
 
+def test_next_steps_have_a_table_of_their_own_with_the_day_of_the_check_in():
+    _, _, steps, _ = sheets.sheets(portraits.edition("rich"), portraits.planned())
+    row = "Leads discussions about risk during planning or estimation"
+    page = "Product Stability, level 3"
+    assert steps.name == "Next steps"
+    assert steps.lines[1] == ("Spring round", page, "", "Own step", "Ask Ana to pair", "2026-04-15")
+    assert steps.lines[0][2:4] == (row, "Habit of the page")
+    assert steps.lines[-1] == ("Autumn round", "", "", "How it went", "The pager is quiet.", "")
+    found = lines(portraits.edition("rich"), portraits.planned())
+    assert [list(line) for line in steps.lines] == found[-len(steps.lines) :]
+    assert [sheet.name for sheet in sheets.sheets(portraits.edition("rich"))] == ["Ratings", "Comments", "About"]
+
+
+def planned(text: str) -> Planned:
+    """Plans in which this text stands wherever somebody's words can."""
+    return portraits.planned(steps=(Step(text, text, text, is_own=True),), cycle=text, note=text)
+
+
 def everywhere(text: str) -> Edition:
     """A report in which this text stands wherever somebody's words can."""
     edition = written(text)
@@ -117,7 +137,7 @@ def written(text: str) -> Edition:
     return replace(edition, comments=(Comment(question.item, Group.POOLED, text),))
 
 
-def lines(edition: Edition) -> list[list[str | float]]:
+def lines(edition: Edition, planned: Planned = NOTHING) -> list[list[str | float]]:
     """The lines of the CSV as a program reads them: what is not quoted is a number."""
-    text = sheets.csv(edition).decode("utf-8-sig")
+    text = sheets.csv(edition, planned).decode("utf-8-sig")
     return list(csv.reader(io.StringIO(text, newline=""), quoting=csv.QUOTE_NONNUMERIC))

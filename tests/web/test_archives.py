@@ -42,7 +42,7 @@ def test_ones_own_reports_come_with_private_reflections_and_as_they_were_stored(
         texts = {comment["text"] for comment in plain["comments"]}
         assert {PRIVATE, "What ana wrote.", "What marta wrote."} <= texts
         assert "Sam Rivera" in PdfReader(io.BytesIO(files[f"{name}.pdf"])).pages[0].extract_text()
-    assert "Your private reflections are in it" in files["README.txt"].decode()
+    assert "Your private reflections are in it, and your plans;" in files["README.txt"].decode()
 
 
 def test_it_holds_no_report_about_anybody_else(company):

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import re
+from zipfile import ZipFile
 
 import pytest
+from click.testing import CliRunner
+from openpyxl import load_workbook
+from pypdf import PdfReader
 from sqlalchemy import func, select
 
 from survey import context
+from survey.cli.reports import people_export, report_show
 from survey.core.letters import Kind
 from survey.services import plans
 from survey.store.outbox import Mail
@@ -154,6 +160,40 @@ def test_at_the_check_in_the_subject_notes_how_it_went(company, clock):
     assert "The pager is quiet." in company.sign_in("marta").get(path).text
 
 
+def test_the_files_of_a_report_have_the_plan_for_its_subject_and_for_others_once_it_is_shared(company):
+    review_id = reviewed(company)
+    sam, path = company.sign_in("sam"), f"/plans/{review_id}"
+    choose(sam, review_id, own="Ask Ana to pair", day="2026-04-01")
+    for words in saved(sam, review_id):
+        assert "Ask Ana to pair" in words
+        assert re.search("1 April 2026|2026-04-01", words)
+    marta = company.sign_in("marta")
+    for step, is_there in ((None, False), ("share", True), ("withdraw", False)):
+        if step:
+            post(sam, f"{path}/{step}", seen=path)
+        for words in (*saved(marta, review_id), marta.get(f"/reports/{review_id}").text):
+            assert ("Ask Ana to pair" in words) is is_there
+    for name in ("noor", "ana"):
+        assert statuses(company, f"/reports/{review_id}.csv", name) == {MISSING}
+
+
+def test_what_an_operator_saves_has_no_plan_not_even_one_that_was_shared(company, tmp_path):
+    review_id = reviewed(company)
+    sam, path = company.sign_in("sam"), f"/plans/{review_id}"
+    choose(sam, review_id, own="Ask Ana to pair", day="2026-04-01")
+    post(sam, f"{path}/share", seen=path)
+    file, document = tmp_path / "sam.zip", tmp_path / "sam.pdf"
+    told = operator(company, people_export, "sam@company.test", "--output", str(file))
+    told += operator(company, report_show, str(review_id), "--format", "json")
+    told += operator(company, report_show, str(review_id), "--format", "pdf", "--output", str(document))
+    told += "".join(unzipped(file.read_bytes())) + in_words(document.read_bytes())
+    assert "What ana wrote." in told
+    assert "Ask Ana to pair" not in told
+    own = unzipped(sam.get("/reports/export").data)
+    assert sum("Ask Ana to pair" in words for words in own) == 2
+    assert any('"check_in_on": "2026-04-01"' in words for words in own)
+
+
 def test_the_next_report_shows_what_was_planned_beside_what_changed(company, clock):
     first = reviewed(company, rating=2)
     client = company.sign_in("sam")
@@ -221,6 +261,30 @@ def post(client, path: str, sent: dict[str, str] | None = None, *, seen: str, st
     answer = client.post(path, data={"csrf_token": csrf(client.get(seen).text)} | (sent or {}))
     assert answer.status_code == status, answer.text
     return answer.text
+
+
+def saved(client, review_id) -> list[str]:
+    """The words of the three files of a report."""
+    document, table, book = (client.get(f"/reports/{review_id}.{ending}").data for ending in ("pdf", "csv", "xlsx"))
+    cells = (str(cell.value) for sheet in load_workbook(io.BytesIO(book)) for row in sheet.iter_rows() for cell in row)
+    return [in_words(document), table.decode("utf-8-sig"), " ".join(cells)]
+
+
+def in_words(document: bytes) -> str:
+    return " ".join(" ".join(page.extract_text() for page in PdfReader(io.BytesIO(document)).pages).split())
+
+
+def unzipped(content: bytes) -> list[str]:
+    """The words of every file in it."""
+    with ZipFile(io.BytesIO(content)) as opened:
+        files = {name: opened.read(name) for name in opened.namelist()}
+    return [in_words(body) if name.endswith("pdf") else body.decode() for name, body in files.items()]
+
+
+def operator(company, command, *arguments: str) -> str:
+    done = CliRunner().invoke(command, arguments, obj=lambda environ: company.app)
+    assert done.exit_code == 0, done.output
+    return done.output
 
 
 def statuses(company, path: str, *names: str) -> set[int]:
