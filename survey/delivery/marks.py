@@ -145,7 +145,7 @@ _PAPER = """
 .figure .name, .figure .end, .figure .mark-other, .figure .band-other { fill: #585f66; }
 .figure .mark-manager { fill: #20242a; }
 .figure-shift .mark-self { fill: none; }
-.figure-shift .name { stroke: #ffffff; stroke-width: 4; paint-order: stroke; }
+.figure-shift .name { stroke: #ffffff; stroke-width: 2; paint-order: stroke; }
 .figure .is-yes { fill: #0b5f5a; stroke: #0b5f5a; stroke-width: 2; }
 .figure .is-not_yet { fill: none; stroke: #585f66; stroke-width: 2; }
 .figure .is-cannot_say { stroke: #585f66; stroke-width: 2; }
