@@ -24,9 +24,10 @@ from werkzeug.serving import make_server
 import config as settings
 from survey import context
 from survey.app import create_app
+from survey.core.plans import Plan
 from survey.core.questionnaires import BLOCKS
 from survey.core.relationships import Relationship
-from survey.services import people, responses, sign_ins
+from survey.services import people, plans, responses, sign_ins
 from survey.store import base, schema
 from survey.store.cycles import Cycle
 from tests import portraits
@@ -97,17 +98,27 @@ _clock = [START]
 
 
 def _round(app: Flask, case: str) -> tuple[uuid.UUID, str]:
-    """The review of the case, after a round before it in the rich one, and a link that signs its subject in."""
+    """The review of the case, and a link that signs its subject in. The rich one has a round before it, and plans."""
     _clock[0] = START
     company = Company(app)
     raters = _raters(company, case)
     if case == "rich":
-        _run(company, case, raters, earlier=True)
+        _plan(_run(company, case, raters, earlier=True), portraits.planned().earlier)
         _clock[0] += timedelta(days=180)
     review_id = _run(company, case, raters, earlier=False)
+    if case == "rich":
+        _plan(review_id, portraits.planned().now)
     with context.transaction() as session:
         token = sign_ins.link(session, "sam@company.test", now=context.now(), life=timedelta(hours=1))
     return review_id, f"/sign-in/{token}"
+
+
+def _plan(review_id: uuid.UUID, plan: Plan) -> None:
+    """The subject plans the steps of this plan after the review, and notes what stands in it."""
+    with context.transaction() as session:
+        day = context.now().date() + timedelta(days=30)
+        plans.save(session, review_id, plan.steps, day, now=context.now())
+        plans.note(session, review_id, plan.note)
 
 
 def _raters(company: Company, case: str) -> dict[str, Relationship]:
