@@ -75,7 +75,7 @@ def stands_out(row: Row, name: str | None) -> str:
     if row.standing is Standing.DEVELOPMENT:
         reasons.append("A development area")
     if row.lead and row.lead.spread is Spread.TWO_CAMPS:
-        reasons.append("They are in two camps: ask what each of them sees")
+        reasons.append("They are in two camps: ask when it shows and when it does not")
     return _sentences(reasons)
 
 
@@ -187,7 +187,7 @@ def no_talking_points(report: Report) -> str:
     if report.has_figures:
         return "Nothing stands out beyond chance. Look for what is useful in the comments instead."
     few = f"Fewer than {report.k} colleagues answered, so nothing that they said may be shown."
-    return f"{few} The manager's answers stand below." if report.has_answered(Relationship.MANAGER) else few
+    return f"{few} The manager’s answers may." if report.has_answered(Relationship.MANAGER) else few
 
 
 def no_strengths(report: Report) -> str:

@@ -65,7 +65,7 @@ def test_where_nobody_may_be_shown_the_first_screen_says_so():
     report = portraits.edition("suppressed").report
     assert not report.has_figures
     assert sentences.no_talking_points(report) == (
-        "Fewer than 4 colleagues answered, so nothing that they said may be shown. The manager's answers stand below."
+        "Fewer than 4 colleagues answered, so nothing that they said may be shown. The manager’s answers may."
     )
 
 

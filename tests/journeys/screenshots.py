@@ -54,8 +54,9 @@ def _take(browser: Browser, links: dict[str, str]) -> None:
     for number, choice in enumerate(("Often", "Sometimes")):
         rater.get_by_role("radiogroup").nth(number).get_by_label(choice, exact=True).check(force=True)
     rater.get_by_role("radiogroup").first.evaluate(
-        "group => window.scrollTo(0, group.getBoundingClientRect().top + window.scrollY - 260)"
+        "group => window.scrollTo(0, group.getBoundingClientRect().top + window.scrollY - 195)"
     )
+    rater.mouse.move(0, 0)
     _save(rater, "rater.png")
 
     report = browser.new_page(viewport={"width": 1200, "height": 1150}, reduced_motion="reduce")
