@@ -78,6 +78,7 @@ class Planned:
 
 
 NOTHING = Planned()
+"""No plan, or none that the reader may see."""
 
 
 def beside(edition: Edition, seen: Sequence[Plan]) -> Planned:

@@ -97,6 +97,11 @@ class Report:
         """Whether any group is shown at all."""
         return any(row.figures for chapter in self.chapters for row in chapter.rows)
 
+    @property
+    def has_heard_groups(self) -> bool:
+        """Whether enough of any anonymous group answered, even where too few of them saw any one behavior."""
+        return bool(self.pooled) or any(line.answered and line.relationship.is_anonymous for line in self.attendance)
+
     def has_answered(self, relationship: Relationship) -> bool:
         """Whether so many of these answered that it may be said."""
         return any(line.relationship is relationship and line.answered for line in self.attendance)

@@ -186,15 +186,16 @@ def no_talking_points(report: Report) -> str:
     """What stands where nothing is worth talking about."""
     if report.has_figures:
         return "Nothing stands out beyond chance. Look for what is useful in the comments instead."
-    few = f"Fewer than {report.k} colleagues answered, so nothing that they said may be shown."
-    return f"{few} The manager’s answers may." if report.has_answered(Relationship.MANAGER) else few
+    did = "saw the same behavior" if report.has_heard_groups else "answered"
+    few = f"Fewer than {report.k} colleagues {did}, so no rating of theirs may be shown."
+    return f"{few} The manager’s may." if report.has_answered(Relationship.MANAGER) else few
 
 
 def no_strengths(report: Report) -> str:
     """What stands where no strength is clear."""
     if report.has_figures:
         return "No behavior is rated so high that it is clear beyond chance. With few raters that is common."
-    return f"A strength is named only where at least {report.k} colleagues answered."
+    return f"A strength is named only where at least {report.k} colleagues rate it."
 
 
 def no_gaps(report: Report) -> str:

@@ -13,7 +13,7 @@ from survey.core.disclosure import Band, Group
 from survey.core.labels import Perception, Spread, Standing
 from survey.core.readiness import Answer
 from survey.core.relationships import Relationship
-from survey.core.reports import Report
+from survey.core.reports import Attendance, Report
 from survey.core.rows import Figure, Row
 from survey.core.sections import Section
 from tests import portraits
@@ -64,9 +64,11 @@ def test_every_row_says_what_it_rests_on_and_why_somebody_is_missing(case):
 def test_where_nobody_may_be_shown_the_first_screen_says_so():
     report = portraits.edition("suppressed").report
     assert not report.has_figures
-    assert sentences.no_talking_points(report) == (
-        "Fewer than 4 colleagues answered, so nothing that they said may be shown. The manager’s answers may."
-    )
+    few = "Fewer than 4 colleagues {}, so no rating of theirs may be shown."
+    assert sentences.no_talking_points(report) == few.format("answered") + " The manager’s may."
+    assert "so few answers" in sentences.no_gaps(report)
+    enough = (Attendance(Relationship.PEER, 5, 5),)
+    assert sentences.no_talking_points(replace(report, attendance=enough)) == few.format("saw the same behavior")
 
 
 def test_a_report_begins_with_at_most_three_talking_points_and_three_strengths():
