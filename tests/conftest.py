@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import settings as examples
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
 from playwright.sync_api import Browser as Chromium
@@ -28,6 +29,10 @@ from survey import context
 from tests import organisation, servers
 from tests.attacks import rounds
 from tests.company import Company
+
+# No test fails on a time: machines are slow at times.
+examples.register_profile("unhurried", deadline=None)
+examples.load_profile("unhurried")
 
 WEB = Path(__file__).parent / "web"
 # Pages whose answer depends on what the database makes of odd texts, or that stand for all pages and all people.

@@ -60,7 +60,7 @@ def published(responses, k, seed=0):
     return publish(ASKED, responses, k=k, shuffle=random.Random(seed).shuffle)
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=800)
 @given(ROUNDS, MINIMA)
 def test_no_anonymous_figure_rests_on_fewer_than_k_who_observed_that_item(responses, k):
     result = published(responses, k)
@@ -70,7 +70,7 @@ def test_no_anonymous_figure_rests_on_fewer_than_k_who_observed_that_item(respon
         assert cell.counts is None or cell.n >= 6
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=800)
 @given(ROUNDS, MINIMA)
 def test_an_attacker_with_the_report_alone_isolates_no_set_under_k(responses, k):
     for by_group in incidence(responses, published(responses, k)).values():
@@ -84,7 +84,7 @@ def test_an_attacker_with_the_report_alone_isolates_no_set_under_k(responses, k)
             assert not left or len(left) >= k
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(ROUNDS, MINIMA)
 def test_one_insider_learns_no_single_raters_answer_of_a_small_group(responses, k):
     result = published(responses, k)
@@ -102,7 +102,7 @@ def test_one_insider_learns_no_single_raters_answer_of_a_small_group(responses, 
             assert len(rest) > 1 or len(set(next(iter(rest)))) > 1, (cell, true, own)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(ROUNDS, MINIMA, st.randoms(use_true_random=False))
 def test_the_order_of_responses_changes_nothing(responses, k, dice):
     mixed = list(responses)
@@ -113,7 +113,7 @@ def test_the_order_of_responses_changes_nothing(responses, k, dice):
     assert Counter(one.comments) == Counter(other.comments)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(ROUNDS, MINIMA)
 def test_comments_need_k_authors_and_carry_no_group(responses, k):
     written = [one.answers.comments[QUESTION.key] for one in responses if one.answers.comments]

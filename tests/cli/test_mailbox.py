@@ -73,7 +73,7 @@ def test_what_people_wrote_stays_text_on_every_page(mailbox: Mailbox, client: Fl
     assert message.count("&lt;script&gt;alert(1)&lt;/script&gt;") == 3  # title, heading and text
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     whole=st.one_of(
         st.binary(max_size=300),

@@ -234,7 +234,7 @@ def test_each_way_of_writing_gives_the_same_page(way: str) -> None:
     heading=st.sampled_from(["{}", "# {}", "**{}**", "{}:", "\n{}\n"]),
     seed=st.integers(0, 99),
 )
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_the_ways_of_writing_can_be_combined(
     width: int, indent: str, line_end: str, bullet: str, heading: str, seed: int
 ) -> None:
@@ -539,7 +539,6 @@ def test_no_bytes_bring_the_parser_down(source: bytes) -> None:
 
 
 @given(edits=st.lists(st.tuples(st.integers(0, len(REAL)), st.integers(0, 40), st.text(max_size=12)), max_size=8))
-@settings(deadline=None)
 def test_no_edit_of_a_page_brings_the_parser_down(edits: list[tuple[int, int, str]]) -> None:
     text = REAL
     for start, length, insertion in edits:
@@ -556,7 +555,6 @@ MARKS = ["#", "**", "-", "1.", ":", '"', "From:", "\n", "\n\n", " ", "To:", "Aa"
 
 
 @given(st.lists(st.sampled_from([*MARKS, *(f"\n{heading}\n" for heading in HEADINGS)]), max_size=60).map("".join))
-@settings(deadline=None)
 def test_no_heap_of_marks_brings_the_parser_down(heap: str) -> None:
     page = competencies.parse(f"{heap}\n{SMALL}".encode())
 
@@ -590,7 +588,6 @@ pages = st.builds(
 @given(
     page=pages, mark=st.sampled_from(["- ", "* ", "• ", "+ ", "1. ", "1) "]), quotes=st.sampled_from(['""', "“”", "  "])
 )
-@settings(deadline=None)
 def test_a_page_written_out_is_read_back(page: Page, mark: str, quotes: str) -> None:
     assert competencies.parse(_written(page, mark, quotes).encode()) == page
 

@@ -231,7 +231,7 @@ def test_what_the_manager_writes_is_shown_as_the_managers_and_helps_no_group_to_
 # Every round
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(round_=st.deferred(lambda: rounds))
 def test_every_round_keeps_every_rule(round_):
     published = shown(round_.responses, k=round_.k, points=round_.points, shuffle=random.Random(0).shuffle)
@@ -266,7 +266,7 @@ def test_every_round_keeps_every_rule(round_):
     assert len({(cell.item, cell.group) for cell in published.cells}) == len(published.cells)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(round_=st.deferred(lambda: rounds), order=st.randoms(use_true_random=False))
 def test_the_order_of_the_responses_changes_nothing_but_the_order_of_comments(round_, order):
     reordered = list(round_.responses)
@@ -278,7 +278,7 @@ def test_the_order_of_the_responses_changes_nothing_but_the_order_of_comments(ro
     assert Counter(first.comments) == Counter(second.comments)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(round_=st.deferred(lambda: rounds))
 def test_comments_are_shown_all_or_not_at_all_and_word_for_word(round_):
     published = shown(round_.responses, k=round_.k, points=round_.points, shuffle=random.Random(0).shuffle)
@@ -294,7 +294,7 @@ def test_comments_are_shown_all_or_not_at_all_and_word_for_word(round_):
     assert {one.group for one in published.comments} <= {Group.POOLED, Group.SELF, Group.MANAGER}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(round_=st.deferred(lambda: rounds), data=st.data())
 def test_a_rating_that_no_figure_rests_on_changes_no_figure(round_, data):
     """What was suppressed is in nothing that is published: it could have been anything."""
@@ -367,7 +367,7 @@ def test_the_smallest_set_is_named():
     assert smallest_isolated(sets, below=2) is None
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     sets=st.lists(st.frozensets(st.integers(0, 6), min_size=1), min_size=1, max_size=4),
     below=st.integers(2, 5),

@@ -146,7 +146,7 @@ class Situation:
     known: frozenset[str]
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(st.data())
 def test_no_combination_of_what_one_person_sees_rests_on_few_strangers_or_few_raters(data):
     situation = data.draw(situations())

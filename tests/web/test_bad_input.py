@@ -21,7 +21,7 @@ from tests.conftest import Browser
 from tests.web import doors
 from tests.web.doors import Door, World
 
-OFTEN = settings(max_examples=250, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+OFTEN = settings(max_examples=250, derandomize=True, suppress_health_check=list(HealthCheck))
 MEGABYTE = 1024 * 1024
 IN_THE_LOG = "imports.export"
 """Everybody as a file: the one page for people operations that is recorded whenever it is read."""
