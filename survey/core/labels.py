@@ -111,25 +111,24 @@ def standing(interval: Interval | None, *, points: int = 5, more_is_worse: bool 
 
 def johari(
     self_rating: float,
-    mean: float,
-    interval: Interval | None,
+    standing: Standing,
+    perception: Perception,
     *,
     points: int = 5,
     more_is_worse: bool = False,
 ) -> Johari | None:
     """The Johari word, or None when others' ratings make neither a strength nor a development area.
 
-    Others' side is `standing`; the engineer's side is a self-rating of 4 ("often") or above, a fixed cut. A
-    word that says the two differ is given only where `perception` says so too.
+    Others' side is their `standing`; the engineer's side is a self-rating of 4 ("often") or above, a fixed cut. A
+    word that says the two differ is given only where the `perception` says so too.
     """
-    seen = standing(interval, points=points, more_is_worse=more_is_worse)
-    if seen is Standing.NEITHER:
+    if standing is Standing.NEITHER:
         return None
     upward = points + 1 - self_rating if more_is_worse else self_rating
     claims = upward >= place(4, points)
-    if claims is (seen is Standing.STRENGTH):
+    if claims is (standing is Standing.STRENGTH):
         return Johari.KNOWN_STRENGTH if claims else Johari.KNOWN_GAP
-    if perception(self_rating, mean, interval, points=points) not in {Perception.HIGHER, Perception.LOWER}:
+    if perception not in {Perception.HIGHER, Perception.LOWER}:
         return None
     return Johari.BLIND_SPOT if claims else Johari.HIDDEN_STRENGTH
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from survey.core import changes, labels, statistics
 from survey.core.changes import Earlier, Movement
 from survey.core.disclosure import Band, Cell, Group
-from survey.core.labels import Perception, Spread, Standing
+from survey.core.labels import Johari, Perception, Spread, Standing
 from survey.core.questionnaires import Item, Part
 from survey.core.relationships import ANONYMOUS, Relationship
 from survey.core.sections import Section
@@ -61,6 +61,13 @@ class Row:
     def lead(self) -> Figure | None:
         """The group that the words are about: peers where they are shown."""
         return self.figures[0] if self.figures else None
+
+    @property
+    def johari(self) -> Johari | None:
+        """The word for what both sides say together; None where it cannot be said."""
+        if self.own is None or self.standing is None or self.perception is None:
+            return None
+        return labels.johari(self.own, self.standing, self.perception, points=len(self.scale))
 
     @property
     def height(self) -> float:

@@ -65,15 +65,21 @@ def perceived(row: Row, name: str | None) -> str:
 
 def verdict(row: Row, name: str | None) -> str:
     """What may be said of a behavior in words: strength or development area, and how the two sides compare."""
-    words = [row.standing.label] if row.standing in {Standing.STRENGTH, Standing.DEVELOPMENT} else []
-    return _sentences([*words, perceived(row, name)])
+    return _sentences([*_weighed(row), perceived(row, name)])
+
+
+def _weighed(row: Row) -> list[str]:
+    """The Johari word of a row, or what others make of it alone; nothing where they make neither of it."""
+    if row.johari is not None:
+        return [row.johari.label]
+    return [row.standing.label] if row.standing in {Standing.STRENGTH, Standing.DEVELOPMENT} else []
 
 
 def stands_out(row: Row, name: str | None) -> str:
     """Why a row is worth talking about."""
     reasons = [perceived(row, name)] if row.perception in {Perception.HIGHER, Perception.LOWER} else []
     if row.standing is Standing.DEVELOPMENT:
-        reasons.append("A development area")
+        reasons += _weighed(row)
     if row.lead and row.lead.spread is Spread.TWO_CAMPS:
         reasons.append("They are in two camps: ask when it shows and when it does not")
     return _sentences(reasons)
@@ -179,6 +185,8 @@ def how_to_read(report: Report, name: str | None) -> tuple[str, ...]:
         "columns show how many chose each point.",
         "“Not observed” is no number: it is left out, and makes the number of people smaller.",
         "“No clear difference” does not say that all agree. It says that so few ratings show no difference.",
+        "Others make a strength or a development area of something. Where the self-rating is 4 or more, it is a known "
+        "strength or a blind spot; below that, a hidden strength or a known gap.",
     )
 
 

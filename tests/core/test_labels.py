@@ -131,18 +131,18 @@ def test_the_cuts_of_standing_keep_their_place_on_a_longer_scale():
     ],
 )
 def test_johari_words_cut_the_self_rating_at_often(self_rating, mean, interval, expected):
-    assert labels.johari(self_rating, mean, interval) is expected
+    assert _johari(self_rating, mean, interval) is expected
 
 
 def test_a_struggle_that_only_others_see_is_a_blind_spot():
-    assert labels.johari(2, 4.2, Interval(3.6, 4.8), more_is_worse=True) is Johari.BLIND_SPOT
-    assert labels.johari(4, 1.8, Interval(1.2, 2.4), more_is_worse=True) is Johari.HIDDEN_STRENGTH
+    assert _johari(2, 4.2, Interval(3.6, 4.8), more_is_worse=True) is Johari.BLIND_SPOT
+    assert _johari(4, 1.8, Interval(1.2, 2.4), more_is_worse=True) is Johari.HIDDEN_STRENGTH
 
 
 @given(points, cells, st.booleans())
 def test_a_johari_word_never_contradicts_the_other_two(self_rating, ratings, more_is_worse):
     mean, interval = statistics.mean(ratings), statistics.interval_of_mean(ratings)
-    word = labels.johari(self_rating, mean, interval, more_is_worse=more_is_worse)
+    word = _johari(self_rating, mean, interval, more_is_worse=more_is_worse)
     seen = labels.standing(interval, more_is_worse=more_is_worse)
     more, less = (Perception.LOWER, Perception.HIGHER) if more_is_worse else (Perception.HIGHER, Perception.LOWER)
 
@@ -157,6 +157,12 @@ def test_a_johari_word_never_contradicts_the_other_two(self_rating, ratings, mor
             assert seen is Standing.DEVELOPMENT
         case None:
             assert seen is Standing.NEITHER
+
+
+def _johari(self_rating, mean, interval, *, more_is_worse=False):
+    standing = labels.standing(interval, more_is_worse=more_is_worse)
+    perception = labels.perception(self_rating, mean, interval)
+    return labels.johari(self_rating, standing, perception, more_is_worse=more_is_worse)
 
 
 # How far others agree
