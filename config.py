@@ -71,6 +71,9 @@ class Config:
     oidc_issuer: str
     oidc_client_id: str
     oidc_client_secret: str = field(repr=False)
+    metrics_token: str = field(repr=False)
+    invitations_kept_days: int
+    reports_kept_months: int
 
     @property
     def secure_cookies(self) -> bool:
@@ -120,6 +123,9 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
         oidc_issuer=found.issuer("OIDC_ISSUER"),
         oidc_client_id=found.line("OIDC_CLIENT_ID", ""),
         oidc_client_secret=found.secret("OIDC_CLIENT_SECRET"),
+        metrics_token=found.token("METRICS_TOKEN"),
+        invitations_kept_days=found.whole("INVITATIONS_KEPT_DAYS", default=30, low=1, high=3650),
+        reports_kept_months=found.whole("REPORTS_KEPT_MONTHS", default=24, low=1, high=120),
     )
     found.refuse_half_a_login(config)
     found.refuse_half_a_provider(config)
@@ -196,6 +202,12 @@ class _Settings:
         value = self.secret(name, None)
         if value and len(value) < SHORTEST_KEY:
             self._bad(name, f"must have at least {SHORTEST_KEY} characters")
+        return value
+
+    def token(self, name: str) -> str:
+        value = self.secret(name)
+        if value and (len(value) < SHORTEST_KEY or not (value.isascii() and value.isprintable() and " " not in value)):
+            return self._bad(name, f"must have at least {SHORTEST_KEY} characters, all of them ASCII and no spaces")
         return value
 
     def older_keys(self, name: str) -> tuple[str, ...]:

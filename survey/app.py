@@ -6,7 +6,7 @@ import hashlib
 import logging
 import sys
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -80,6 +80,9 @@ def wire(config: Config, engine: Engine, *, clock: Callable[[], datetime] | None
             is_considerate=config.mail_pace is MailPace.OFFICE_HOURS,
             days_off=_days_off(config, now().year),
         ),
+        metrics_token=config.metrics_token,
+        invitations_kept=timedelta(days=config.invitations_kept_days),
+        reports_kept_months=config.reports_kept_months,
     )
 
 

@@ -7,8 +7,8 @@ import uuid
 import zoneinfo
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -54,6 +54,9 @@ class Installation:
     company: str
     secure: bool
     pace: Pace
+    metrics_token: str = field(default="", repr=False)
+    invitations_kept: timedelta = timedelta(days=30)
+    reports_kept_months: int = 24
 
 
 def installation() -> Installation:

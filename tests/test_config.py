@@ -56,6 +56,9 @@ def test_the_required_settings_are_enough_and_the_rest_has_safe_values() -> None
         oidc_issuer="",
         oidc_client_id="",
         oidc_client_secret="",
+        metrics_token="",
+        invitations_kept_days=30,
+        reports_kept_months=24,
     )
 
 
@@ -78,6 +81,9 @@ def test_every_setting_can_be_changed() -> None:
             "SURVEY_OIDC_ISSUER": "https://login.example.org/",
             "SURVEY_OIDC_CLIENT_ID": "seek-feedback",
             "SURVEY_OIDC_CLIENT_SECRET": "oidc-secret",
+            "SURVEY_METRICS_TOKEN": "m" * 32,
+            "SURVEY_INVITATIONS_KEPT_DAYS": "7",
+            "SURVEY_REPORTS_KEPT_MONTHS": "12",
         }
     )
     assert changed.secret_key_fallbacks == ("a" * 32, "b" * 32)
@@ -91,6 +97,8 @@ def test_every_setting_can_be_changed() -> None:
     assert changed.holidays == ("DK", "DE-SH")
     assert changed.oidc_issuer == "https://login.example.org"
     assert (changed.oidc_client_id, changed.oidc_client_secret) == ("seek-feedback", "oidc-secret")
+    assert changed.metrics_token == "m" * 32
+    assert (changed.invitations_kept_days, changed.reports_kept_months) == (7, 12)
 
 
 def test_a_provider_of_company_accounts_is_named_whole_or_not_at_all(refusal: Refusal) -> None:
@@ -183,6 +191,10 @@ def test_all_problems_are_told_in_one_sentence(refusal: Refusal) -> None:
         ("SURVEY_COMPANY", "Acme\nInc"),
         ("SURVEY_TIMEZONE", "Mars/Olympus"),
         ("SURVEY_TIMEZONE", "../UTC"),
+        ("SURVEY_METRICS_TOKEN", "m" * 31),
+        ("SURVEY_METRICS_TOKEN", "two words " * 4),
+        ("SURVEY_INVITATIONS_KEPT_DAYS", "0"),
+        ("SURVEY_REPORTS_KEPT_MONTHS", "for ever"),
     ],
 )
 def test_a_bad_value_is_refused_by_name(name: str, value: str, refusal: Refusal) -> None:
@@ -227,7 +239,7 @@ def test_a_password_is_never_sent_over_an_open_network(refusal: Refusal) -> None
 
 @pytest.mark.parametrize("name", config.SECRETS)
 def test_a_secret_may_come_from_a_file(name: str, tmp_path: Path) -> None:
-    given = COMPLETE | LOGIN | PROVIDER | {"SURVEY_SECRET_KEY_FALLBACKS": "f" * 32}
+    given = COMPLETE | LOGIN | PROVIDER | {"SURVEY_SECRET_KEY_FALLBACKS": "f" * 32, "SURVEY_METRICS_TOKEN": "m" * 32}
     path = tmp_path / "secret"
     path.write_text(given[name] + "\n", encoding="utf-8")
     assert config.load(without(given, name) | {f"{name}_FILE": str(path)}) == config.load(given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -81,13 +82,28 @@ def downgrade(engine: Engine, *, to: str) -> None:
 
 def is_current(connection: Connection) -> bool:
     """Whether the tables are those that this program knows."""
-    head = ScriptDirectory.from_config(_alembic(connection)).get_current_head()
-    return MigrationContext.configure(connection).get_current_revision() == head
+    return revision(connection) == head()
+
+
+def revision(connection: Connection) -> str | None:
+    """The revision of the tables of this database; None where there are none."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+@cache
+def head() -> str | None:
+    """The revision that this program knows. Read once: a new program is a new process."""
+    return ScriptDirectory.from_config(_settings()).get_current_head()
 
 
 def _alembic(connection: Connection) -> Config:
+    settings = _settings()
+    settings.attributes["connection"] = connection
+    return settings
+
+
+def _settings() -> Config:
     settings = Config()
     settings.set_main_option("script_location", str(MIGRATIONS))
     settings.set_main_option("path_separator", "os")
-    settings.attributes["connection"] = connection
     return settings

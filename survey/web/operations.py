@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hmac
+
 from flask import Blueprint, Response, current_app, request
 from flask.typing import ResponseReturnValue
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from survey import context
 from survey.context import public
 from survey.core.errors import NotFound
+from survey.delivery import gauges
+from survey.services import operations
+from survey.store import schema
 
 pages = Blueprint("operations", __name__)
 
@@ -37,13 +41,31 @@ def livez() -> ResponseReturnValue:
 @pages.get("/readyz")
 @public
 def readyz() -> ResponseReturnValue:
-    """Whether the database answers. Not redis: people can read and answer without it."""
+    """Whether the database answers, with the tables of this program. Not redis: people can answer without it."""
     try:
         with context.reading() as session:
-            session.execute(text("SELECT 1"))
+            is_current = schema.is_current(session.connection())
     except SQLAlchemyError:
         return "the database does not answer\n", 503, {"Content-Type": "text/plain"}
+    if not is_current:
+        return "the tables are not those of this program\n", 503, {"Content-Type": "text/plain"}
     return "ready\n", {"Content-Type": "text/plain"}
+
+
+@pages.get("/metrics")
+@public
+def metrics() -> ResponseReturnValue:
+    """What a monitor may know, for whoever has the token. Nothing in it moves when a rater does something.
+
+    Being on this machine is not enough: everybody is, behind a proxy that forwards from it.
+    """
+    token = context.installation().metrics_token
+    given = request.headers.get("Authorization", "")
+    if not token or not hmac.compare_digest(given.encode("utf-8", "replace"), f"Bearer {token}".encode()):
+        raise NotFound("There is no such page.")
+    with context.reading() as session:
+        work = operations.work(session, now=context.now())
+    return gauges.text(work), {"Content-Type": gauges.CONTENT_TYPE}
 
 
 @pages.before_app_request

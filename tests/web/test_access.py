@@ -17,6 +17,7 @@ PUBLIC = {
     "company_accounts.leave",
     "company_accounts.back",
     "operations.livez",
+    "operations.metrics",
     "operations.readyz",
     "responses.start",
     "responses.enter",
