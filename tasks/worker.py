@@ -62,7 +62,7 @@ def make_worker(app: Flask) -> Celery:
     return worker
 
 
-TASKS = ["tasks.outbox", "tasks.cycles", "tasks.tally", "tasks.people", "tasks.releases"]
+TASKS = ["tasks.outbox", "tasks.cycles", "tasks.tally", "tasks.people", "tasks.releases", "tasks.retention"]
 
 
 def _make() -> Celery:

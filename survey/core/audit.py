@@ -37,6 +37,9 @@ class Event(StrEnum):
     CUSTODY_CHANGED = "custody changed"
     KEY_UNLOCKED = "key unlocked"
     REPORT_ABANDONED = "report abandoned"
+    INVITATIONS_DELETED = "invitations deleted"
+    REPORTS_DELETED = "reports deleted"
+    RESTORED = "restored from a backup"
 
     @property
     def label(self) -> str:

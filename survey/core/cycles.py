@@ -13,7 +13,7 @@ from survey.core.relationships import ANONYMOUS, Relationship
 
 
 class Phase(StrEnum):
-    """Where a cycle stands."""
+    """Where a cycle stands. Of an archived one the reports are deleted, because their time is over."""
 
     DRAFT = "draft"
     NOMINATING = "nominating"
@@ -45,7 +45,8 @@ _NEXT: dict[Phase, frozenset[Phase]] = {
     Phase.NOMINATING: frozenset({Phase.OPEN}),
     Phase.OPEN: frozenset({Phase.CLOSED}),
     Phase.CLOSED: frozenset({Phase.TALLIED}),
-    Phase.TALLIED: frozenset({Phase.RELEASED}),
+    # Reports are deleted when their time is over, also where nobody released them.
+    Phase.TALLIED: frozenset({Phase.RELEASED, Phase.ARCHIVED}),
     Phase.RELEASED: frozenset({Phase.ARCHIVED}),
     Phase.ARCHIVED: frozenset(),
 }

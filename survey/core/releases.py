@@ -8,8 +8,8 @@ from survey.core.access import Standing
 from survey.core.cycles import Phase
 from survey.core.errors import BadInput
 
-READABLE = (Phase.RELEASED, Phase.ARCHIVED)
-"""The phases in which reports can be read at all."""
+READABLE = (Phase.RELEASED,)
+"""The phases in which reports can be read at all. Of an archived cycle they are deleted."""
 
 EVERYBODY = frozenset({Standing.OWN, Standing.MANAGES})
 """Those who may read a report that is held back from nobody."""

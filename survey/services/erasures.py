@@ -26,9 +26,6 @@ from survey.store.plans import Plan
 
 NAMELESS = "Somebody who has left"
 
-RECEIVED = ("cell", "comment", "withheld", "report", "plan")
-"""The tables of what was said about a person: their rows go with the person."""
-
 KEPT = ("envelope", "invitation", "nomination", "review_page")
 """The tables that hang on a review and stay: how many were asked and how many answered. Envelopes are gone by then."""
 
@@ -59,7 +56,7 @@ def consider(session: Session, person_id: uuid.UUID, *, actor_id: uuid.UUID) -> 
     return Erasure(
         person.name,
         person.address,
-        reports=sum(counts.get(phase, 0) for phase in (Phase.RELEASED, Phase.ARCHIVED)),
+        reports=counts.get(Phase.RELEASED, 0),
         drafts=sum(counts.get(phase, 0) for phase in UNOPENED),
         reporting=session.scalar(
             select(func.count()).select_from(Person).where(Person.manager_id == person_id, Person.is_active)
@@ -89,7 +86,7 @@ def erase(session: Session, person_id: uuid.UUID, *, actor_id: uuid.UUID, now: d
         session.delete(draft)
     session.flush()
     reviews = session.scalars(select(Review.id).where(Review.subject_id == person_id)).all()
-    _forget_received(session, reviews)
+    schema.forget_received(session, reviews)
     session.execute(update(Plan).where(Plan.shared_with_id == person_id).values(shared_with_id=None))
     for mailed in (Mailing, Snooze, RefusedAddress):
         session.execute(delete(mailed).where(mailed.person_id == person_id))
@@ -108,7 +105,7 @@ def erase(session: Session, person_id: uuid.UUID, *, actor_id: uuid.UUID, now: d
 def touched() -> Sequence[str]:
     """The tables that an erasure takes from, for the vacuum after it."""
     own = ("person", "sign_in", "sign_in_link", "outbox", "mailing", "snooze", "refused_address")
-    return (*RECEIVED, "planned_step", *own, "nomination", "review", "people_import")
+    return (*schema.RECEIVED, "planned_step", *own, "nomination", "review", "people_import")
 
 
 def _person(session: Session, person_id: uuid.UUID) -> Person:
@@ -136,9 +133,3 @@ def _obstacle(session: Session, person: Person, actor_id: uuid.UUID) -> str:
         f"{person.name} is under review in the round “{running}”, which is not finished. Close it and release its "
         "reports first; until then you can deactivate the account."
     )
-
-
-def _forget_received(session: Session, reviews: Sequence[uuid.UUID]) -> None:
-    for name in RECEIVED:
-        table = schema.metadata.tables[name]
-        session.execute(delete(table).where(table.c.review_id.in_(reviews)))

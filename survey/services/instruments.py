@@ -16,6 +16,7 @@ from survey.store.cycles import Cycle, Review
 from survey.store.instruments import Instrument
 
 READABLE = (Phase.RELEASED, Phase.ARCHIVED)
+"""These figures name nobody, and outlive the reports."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import delete, func, select, update
@@ -33,23 +33,23 @@ def of(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> dict[uuid.UUI
     ):
         counts.setdefault(review_id, {})[state] = count
     rows = session.execute(
-        select(Review.id, Review.invited, Cycle.minimum, Cycle.closes_at)
+        select(Review.id, Review.invited, Review.answered, Cycle.minimum, Cycle.closes_at)
         .join(Cycle, Cycle.id == Review.cycle_id)
         .where(Review.cycle_id == cycle_id)
     )
     return {
         review_id: participation.judge(
             {Relationship(kind): number for kind, number in (invited or {}).items()},
-            answered=counts.get(review_id, {}).get(State.DONE, 0),
+            answered=counts.get(review_id, {}).get(State.DONE, 0) if kept is None else kept,
             declined=counts.get(review_id, {}).get(State.DECLINED, 0),
             k=minimum,
             left=closes_at - now,
         )
-        for review_id, invited, minimum, closes_at in rows
+        for review_id, invited, kept, minimum, closes_at in rows
     }
 
 
-def totals(session: Session, cycle_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, tuple[int, int]]:
+def totals(session: Session, cycle_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, tuple[int, int]]:
     """How many are asked and how many have answered, per cycle."""
     rows = session.execute(
         select(
@@ -61,7 +61,16 @@ def totals(session: Session, cycle_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, 
         .where(Review.cycle_id.in_(list(cycle_ids)))
         .group_by(Review.cycle_id)
     )
-    return {cycle_id: (invited, answered) for cycle_id, invited, answered in rows}
+    found = {cycle_id: (invited, answered) for cycle_id, invited, answered in rows}
+    # Where the invitations are deleted, their number is left.
+    for cycle_id, asked, kept in session.execute(
+        select(Review.cycle_id, Review.invited, Review.answered).where(
+            Review.cycle_id.in_(list(cycle_ids)), Review.answered.is_not(None)
+        )
+    ):
+        invited, answered = found.get(cycle_id, (0, 0))
+        found[cycle_id] = invited + sum((asked or {}).values()), answered + kept
+    return found
 
 
 def raters(session: Session, review_id: uuid.UUID) -> list[tuple[uuid.UUID, str, Relationship]]:

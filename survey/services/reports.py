@@ -35,7 +35,7 @@ def read(session: Session, review_id: uuid.UUID) -> Edition:
     rows = session.execute(_RELEASED, {"review_id": review_id}).all()
     body = next((row.body for row in rows if row.body is not None), None)
     if body is None:
-        raise NotFound("There is no such report, or it has not been released yet.")
+        raise NotFound("There is no such report: it has not been released yet, or is not kept any more.")
     subject_id, subject, cycle, closed_at, phase, held_until, *_ = rows[0]
     said = [row for row in rows if row.item is not None]
     return Edition(

@@ -133,9 +133,14 @@ def _write_as_much(session: Session, now: datetime) -> None:
         session.add(SignInLink(hash=mint()[1], person_id=anybody, expires_at=now))
 
 
+def forget_expired(session: Session, *, now: datetime) -> None:
+    """Deletes sign-ins and sign-in links that open nothing any more."""
+    for table in (SignInLink, SignIn):
+        session.execute(delete(table).where(table.expires_at <= now))
+
+
 def _begin(session: Session, person_id: uuid.UUID, browser: str, now: datetime) -> str:
-    session.execute(delete(SignIn).where(SignIn.expires_at <= now))
-    session.execute(delete(SignInLink).where(SignInLink.expires_at <= now))
+    forget_expired(session, now=now)
     secret, secret_hash = mint()
     session.add(
         SignIn(hash=secret_hash, person_id=person_id, expires_at=now + SIGNED_IN_FOR, began_at=now, browser=browser)

@@ -117,9 +117,18 @@ def vacuum(engine: Engine, tables: Sequence[str] = ("envelope", "draft")) -> Non
     `tables` are those that PostgreSQL looks at; SQLite knows only all of them.
     """
     if engine.dialect.name != "sqlite":
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            for table in tables:
-                connection.exec_driver_sql(f'VACUUM "{table}"')
+        _on_postgresql(engine, "VACUUM", tables)
+        return
+    _outside_transactions(engine, "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def rewrite(engine: Engine, tables: Sequence[str]) -> None:
+    """As `vacuum`, for rows that were no ciphertext: PostgreSQL writes the tables anew, and locks each meanwhile.
+
+    A plain VACUUM leaves the bytes where they are until something else needs the room.
+    """
+    if engine.dialect.name != "sqlite":
+        _on_postgresql(engine, "VACUUM FULL", tables)
         return
     _outside_transactions(engine, "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -127,14 +136,18 @@ def vacuum(engine: Engine, tables: Sequence[str] = ("envelope", "draft")) -> Non
 def forget_comments(engine: Engine) -> None:
     """The texts of comments that were deleted leave the files of the database.
 
-    SQLite has overwritten them where they lay, and its log is emptied. PostgreSQL writes the table anew: a plain
-    VACUUM leaves the bytes where they are until something else needs the room.
+    SQLite has overwritten them where they lay, and its log is emptied. PostgreSQL writes the table anew.
     """
     if engine.dialect.name != "sqlite":
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("VACUUM FULL comment")
+        _on_postgresql(engine, "VACUUM FULL", ["comment"])
         return
     _outside_transactions(engine, "PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _on_postgresql(engine: Engine, command: str, tables: Sequence[str]) -> None:
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for table in tables:
+            connection.exec_driver_sql(f'{command} "{table}"')
 
 
 def _outside_transactions(engine: Engine, *statements: str) -> None:

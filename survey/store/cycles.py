@@ -70,6 +70,7 @@ class Review(Base):
     `choice` says how far the choice of raters is (survey.core.nominations.Choice).
     `is_objected` says that the auditor objected to its report, so that it waits for people operations. A review that
     is tallied and has no report is one about which nothing was published.
+    `answered` is how many did, of all relationships together: None until its invitations are deleted.
     `managers` are those above the subject, by id from the top down, frozen at launch: the fixed tree of team views.
     `minutes` has how long the questionnaire takes by relationship, so that a mail need not read it.
     `published` is what the tally lets be said beside cells and comments, from then until the report is built.
@@ -89,6 +90,7 @@ class Review(Base):
     is_objected: Mapped[bool] = mapped_column(default=False, server_default=false())
     managers: Mapped[list[str] | None]
     published: Mapped[dict[str, Any] | None]
+    answered: Mapped[int | None]
 
     cycle: Mapped[Cycle] = relationship(back_populates="reviews")
     subject: Mapped[Person] = relationship()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
@@ -9,7 +11,8 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, delete, func, select
+from sqlalchemy.orm import Session
 
 from survey.store import (
     audit,
@@ -67,6 +70,9 @@ TABLES = {
 }
 """Every table by its name."""
 
+RECEIVED = ("cell", "comment", "withheld", "report", "plan")
+"""The tables of what was said about a person, by review: their rows go with the person, and with time."""
+
 
 def upgrade(engine: Engine, *, to: str = "head") -> None:
     """Brings the tables of this database to a revision, in one transaction."""
@@ -94,6 +100,17 @@ def revision(connection: Connection) -> str | None:
 def head() -> str | None:
     """The revision that this program knows. Read once: a new program is a new process."""
     return ScriptDirectory.from_config(_settings()).get_current_head()
+
+
+def forget_received(session: Session, reviews: Collection[uuid.UUID]) -> dict[str, int]:
+    """Deletes all that was said about the subjects of these reviews; the value is how many rows, by table."""
+    deleted = {}
+    for name in RECEIVED:
+        table = metadata.tables[name]
+        which = table.c.review_id.in_(reviews)
+        deleted[name] = session.scalar(select(func.count()).select_from(table).where(which)) or 0
+        session.execute(delete(table).where(which))
+    return deleted
 
 
 def _alembic(connection: Connection) -> Config:

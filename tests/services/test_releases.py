@@ -122,12 +122,12 @@ def test_team_figures_wait_until_the_engineers_have_their_reports(company, clock
         assert teams.view(session, cycle_id, company.ids["marta"]).cycle == "Spring round"
 
 
-def test_an_archived_round_still_holds_back_what_it_held_back(company):
+def test_an_archived_round_shows_nobody_a_report(company):
     cycle_id, review_id = held(company)
     with context.transaction() as session:
         session.execute(update(Cycle).where(Cycle.id == cycle_id).values(phase=Phase.ARCHIVED))
     assert statuses(company, f"/reports/{review_id}")["sam"] == MISSING
-    assert statuses(company, f"/reports/{review_id}")["marta"] == 200
+    assert statuses(company, f"/reports/{review_id}")["marta"] == MISSING
 
 
 def test_a_copy_of_a_round_keeps_who_reads_first(company):
