@@ -25,4 +25,4 @@ WORKDIR /app
 EXPOSE 8000
 USER survey
 CMD ["gunicorn", "--bind", "0.0.0.0:8000", "--worker-class", "gthread", "--workers", "2", "--threads", "4", \
-     "--no-control-socket", "survey.app:create_app()"]
+     "--no-control-socket", "--logger-class", "survey.cli.logs.WebLogger", "survey.app:create_app()"]

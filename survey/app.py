@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import logging
-import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import jinja2
-import structlog
 from authlib.integrations.flask_client import OAuth
 from celery import Celery
 from flask import Flask
@@ -23,6 +20,7 @@ import config as settings
 from config import Config, MailPace
 from survey import context, web
 from survey.cli import commands
+from survey.cli.logs import log_to_stderr
 from survey.core.errors import BadInput, KeysExposed, SurveyError
 from survey.core.mailings import Pace
 from survey.delivery import holidays
@@ -114,27 +112,6 @@ def _refuse_exposed_keys(config: Config) -> None:
         Keyring(config.key_directory).check(Path(file).parent if file else None)
     except KeysExposed as error:
         raise settings.BadConfig(str(error)) from None
-
-
-def log_to_stderr() -> None:
-    """JSON lines with an allow-list of fields: a token, an address or an answer has no field to stand in."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            _allowed_fields_only,
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
-
-
-_FIELDS = frozenset({"event", "level", "timestamp", "task", "error", "count", "review", "cycle", "route", "status"})
-
-
-def _allowed_fields_only(logger: object, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    return {name: value for name, value in event.items() if name in _FIELDS}
 
 
 def _flask_settings(config: Config) -> dict[str, object]:

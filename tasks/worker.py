@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from celery import Celery, Task
-from celery.signals import worker_process_init
+from celery.signals import setup_logging, worker_process_init
 from flask import Flask
 
 from config import Config
 from survey import context
-from survey.app import create_app, log_to_stderr
+from survey.app import create_app
+from survey.cli.logs import log_others_to_stderr, log_to_stderr
 from survey.context import EXTENSION
 from tasks.schedule import SCHEDULE
 
@@ -69,6 +70,11 @@ def _make() -> Celery:
     log_to_stderr()
     app = create_app()
     worker = make_worker(app)
+
+    @setup_logging.connect(weak=False)
+    def log_as_the_program_does(**_: object) -> None:
+        # With a receiver Celery leaves logging alone: its own lines would name the error of a task by its text.
+        log_others_to_stderr()
 
     @worker_process_init.connect(weak=False)
     def leave_connections_to_the_parent(**_: object) -> None:

@@ -218,6 +218,7 @@ def _web(host: str, port: int, base_url: str) -> Service:
         command=(
             *(sys.executable, "-m", "gunicorn", "--bind", bind, "--worker-class", "gthread"),
             *("--workers", "2", "--threads", "4", "--graceful-timeout", "5", "--no-control-socket"),
+            *("--logger-class", "survey.cli.logs.WebLogger"),
             "survey.app:create_app()",
         ),
         addresses=((host, port),),

@@ -14,6 +14,7 @@ from sqlalchemy import text
 import config as settings
 from survey import app as wiring
 from survey import context
+from survey.cli.logs import log_to_stderr
 from survey.store import envelopes
 from tasks import outbox
 from tests import servers
@@ -109,7 +110,7 @@ def logs(tmp_path):
     # The mail server of the tests, which of course sees the mails.
     logging.getLogger("mail").setLevel(logging.WARNING)
     with (folder / "errors").open("w") as file, redirect_stderr(file):
-        wiring.log_to_stderr()
+        log_to_stderr()
         yield folder
     structlog.reset_defaults()
     for name in ("sqlalchemy.engine", "mail"):
