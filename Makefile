@@ -11,7 +11,7 @@ PYTHON ?= $(shell for each in python3 python3.12 python3.11; do \
 	done; echo python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types lock screenshots bench-mails bench-labels bench-spread bench-report bench-links clean
+.PHONY: help setup demo test check lint types lock screenshots bench-mails bench-labels bench-spread bench-report bench-links sbom audit clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -70,6 +70,13 @@ bench-report: setup  ## Time the page and the PDF of a report
 	@$(BIN)/python -m tests.benchmarks.report
 bench-links: setup  ## Print how many answers can be traced: in the obvious design, and in this one
 	@$(BIN)/python -m tests.benchmarks.links
+
+sbom: setup  ## Write the bill of materials (CycloneDX) of what is installed: sbom.json
+	@$(BIN)/python -m survey.cli.sbom requirements.lock > sbom.json
+	@echo "sbom.json lists what requirements.lock installs."
+
+audit: setup  ## Look the packages of requirements.lock up among known vulnerabilities (docs/dependencies.md)
+	@$(BIN)/uv tool run pip-audit --requirement requirements.lock --require-hashes --disable-pip --strict $(ARGS)
 
 clean:  ## Delete .venv and what tools leave behind; an instance with its data stays
 	rm -rf $(VENV) build dist artefacts *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis \
