@@ -143,6 +143,18 @@ class Connection:
             self.close()
 
 
+def greet(server: Server) -> None:
+    """Connects, says EHLO, protects the connection and signs in as mail would be sent; sends none.
+
+    Raises smtplib.SMTPException or OSError (with ssl.SSLError) with what went wrong.
+    """
+    smtp = _open(server)
+    try:
+        smtp.ehlo_or_helo_if_needed()
+    finally:
+        smtp.close()
+
+
 @contextmanager
 def connected(server: Server) -> Iterator[Connection]:
     """A connection for as many mails as one likes."""
