@@ -14,7 +14,7 @@ from flask import Flask
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from survey import context
-from survey.cli import audits, doctor, instances, machine, reports
+from survey.cli import audits, backups, doctor, instances, machine, reports
 from survey.cli import demo as demonstration
 from survey.cli import people as staff
 from survey.core import competencies as rules
@@ -112,6 +112,8 @@ survey.add_command(audits.audit)
 survey.add_command(reports.report)
 survey.add_command(staff.people)
 staff.people.add_command(reports.people_export)
+survey.add_command(backups.backup)
+survey.add_command(backups.restore)
 survey.add_command(doctor.doctor)
 
 

@@ -76,6 +76,10 @@ class KeysExposed(SurveyError):
     """The directory of keys is where others could read it; nothing is started."""
 
 
+class BadBackup(SurveyError):
+    """A backup that cannot be made, read or restored; nothing was changed."""
+
+
 class WrongPassphrase(SurveyError):
     """What was typed does not open a wrapped key. Never says which of two passphrases it was."""
 

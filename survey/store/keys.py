@@ -94,6 +94,10 @@ class Keyring:
         path.unlink(missing_ok=True)
         self._write(path, bytes(private_key))
 
+    def put_back(self, cycle_id: uuid.UUID, suffix: str, content: bytes) -> None:
+        """Writes a key of a backup, plain or wrapped as the suffix says, where none of this cycle is."""
+        self._write(self._path(cycle_id, suffix), content)
+
     def read(self, cycle_id: uuid.UUID) -> PrivateKey:
         """The cycle's private key. Raises `KeyMissing` if it is gone, damaged, or readable by others."""
         content = self._read(self._path(cycle_id))

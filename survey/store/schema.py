@@ -11,7 +11,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, delete, func, select
+from sqlalchemy import Connection, Engine, MetaData, delete, func, inspect, literal, select, text
 from sqlalchemy.orm import Session
 
 from survey.store import (
@@ -84,6 +84,47 @@ def downgrade(engine: Engine, *, to: str) -> None:
     """Takes the tables of this database back to a revision, in one transaction."""
     with engine.begin() as connection:
         command.downgrade(_alembic(connection), to)
+
+
+def is_empty(connection: Connection) -> bool:
+    """Whether the database has no tables, or those of this program without a single row."""
+    if not inspect(connection).get_table_names():
+        return True
+    return is_current(connection) and not any(
+        connection.execute(select(literal(1)).select_from(table).limit(1)).first() for table in metadata.sorted_tables
+    )
+
+
+def make_anew(connection: Connection) -> None:
+    """Drops every table that is there, with all rows, and makes those of this program; the caller commits."""
+    found = MetaData()
+    found.reflect(connection)
+    found.drop_all(connection)
+    if connection.dialect.name == "postgresql":
+        # What triggers call is left when their tables have gone.
+        for name in connection.scalars(
+            text(
+                "SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = current_schema()::regnamespace "
+                "AND prorettype = 'trigger'::regtype"
+            )
+        ).all():
+            connection.exec_driver_sql(f"DROP FUNCTION {name}")
+    command.upgrade(_alembic(connection), "head")
+
+
+def others(connection: Connection) -> int:
+    """How many other connections the database has, where it can tell; 0 on SQLite."""
+    if connection.dialect.name != "postgresql":
+        return 0
+    return (
+        connection.scalar(
+            text(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+                "AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+            )
+        )
+        or 0
+    )
 
 
 def is_current(connection: Connection) -> bool:
