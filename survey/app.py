@@ -9,7 +9,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import jinja2
-from authlib.integrations.flask_client import OAuth
+from authlib.integrations.flask_client import FlaskOAuth2App, OAuth
 from celery import Celery
 from flask import Flask
 from flask_wtf import CSRFProtect
@@ -30,6 +30,7 @@ from survey.store.keys import Keyring
 ROOT = Path(__file__).resolve().parent.parent
 BROKER_TIMEOUT = 1.0  # seconds that a page may wait for a doorbell
 YEARS_OF_HOLIDAYS = 5  # from the start of a process
+DISCOVERY = "/.well-known/openid-configuration"
 PROVIDER_TIMEOUT = 10  # seconds that a sign-in may wait for the company's accounts
 
 
@@ -142,15 +143,27 @@ def _add_company_accounts(app: Flask, config: Config) -> None:
         return
     app.extensions[context.COMPANY_ACCOUNTS] = OAuth(app).register(
         "company",
+        client_cls=_Provider,
         client_id=config.oidc_client_id,
         client_secret=config.oidc_client_secret,
-        server_metadata_url=f"{config.oidc_issuer}/.well-known/openid-configuration",
+        server_metadata_url=config.oidc_issuer + DISCOVERY,
         client_kwargs={
             "scope": "openid email",
             "code_challenge_method": "S256",
             "default_timeout": PROVIDER_TIMEOUT,
         },
     )
+
+
+class _Provider(FlaskOAuth2App):  # type: ignore[misc]
+    """The provider that is configured, and none that its metadata make it out to be."""
+
+    def load_server_metadata(self) -> dict[str, object]:
+        """What the provider says of itself. Raises ValueError if it names another issuer."""
+        said: dict[str, object] = super().load_server_metadata()
+        if str(said.get("issuer")).rstrip("/") != self._server_metadata_url.removesuffix(DISCOVERY):
+            raise ValueError("The provider's metadata are those of another issuer.")
+        return said
 
 
 def _doorbell(redis_url: str) -> Callable[[str], None]:

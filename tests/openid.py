@@ -53,7 +53,7 @@ class Provider:
         @app.get("/.well-known/openid-configuration")
         def configuration():
             return jsonify(
-                issuer=self.issuer,
+                issuer="https://elsewhere.test" if self.broken == "metadata" else self.issuer,
                 authorization_endpoint=f"{self.issuer}/authorize",
                 token_endpoint=f"{self.issuer}/token",
                 jwks_uri=f"{self.issuer}/keys",

@@ -59,6 +59,13 @@ def test_a_token_that_is_not_right_signs_nobody_in(company, provider, broken):
     assert client.get("/rounds").status_code == 303
 
 
+def test_a_provider_that_says_it_is_another_one_is_not_asked(company, provider):
+    provider.broken = "metadata"
+    answer = company.app.test_client().get("/sign-in/company")
+    assert (answer.status_code, answer.location) == (400, None)
+    assert "did not work" in answer.text
+
+
 def test_an_answer_that_this_browser_did_not_ask_for_signs_nobody_in(company, provider):
     provider.claims = {"email": "marta@company.test", "email_verified": True}
     asked = company.app.test_client().get("/sign-in/company")
