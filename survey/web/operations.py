@@ -29,13 +29,14 @@ POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
+PLAIN = {"Content-Type": "text/plain; charset=utf-8"}
 
 
 @pages.get("/livez")
 @public
 def livez() -> ResponseReturnValue:
     """Whether the process answers at all."""
-    return "alive\n", {"Content-Type": "text/plain"}
+    return "alive\n", PLAIN
 
 
 @pages.get("/readyz")
@@ -46,10 +47,10 @@ def readyz() -> ResponseReturnValue:
         with context.reading() as session:
             is_current = schema.is_current(session.connection())
     except SQLAlchemyError:
-        return "the database does not answer\n", 503, {"Content-Type": "text/plain"}
+        return "the database does not answer\n", 503, PLAIN
     if not is_current:
-        return "the tables are not those of this program\n", 503, {"Content-Type": "text/plain"}
-    return "ready\n", {"Content-Type": "text/plain"}
+        return "the tables are not those of this program\n", 503, PLAIN
+    return "ready\n", PLAIN
 
 
 @pages.get("/metrics")

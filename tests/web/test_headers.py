@@ -40,9 +40,10 @@ def test_errors_carry_them_too(company, monkeypatch):
     large = client.post("/sign-in", data={"address": "x" * 1_100_000})
     asset = client.get("/static/none.css")
     host = client.get("/sign-in", headers={"Host": "elsewhere.test"})
+    trace = client.open("/sign-in", method="TRACE")
     monkeypatch.setitem(company.app.view_functions, "accounts.sign_in", broken)
-    answers = [nosuch, method, forged, large, asset, host, client.get("/sign-in")]
-    assert [answer.status_code for answer in answers] == [404, 405, 400, 413, 404, 400, 500]
+    answers = [nosuch, method, forged, large, asset, host, trace, client.get("/sign-in")]
+    assert [answer.status_code for answer in answers] == [404, 405, 400, 413, 404, 400, 405, 500]
     for answer in answers:
         check(answer, answer.status)
     assert "GET" in method.headers["Allow"]
@@ -190,6 +191,8 @@ def check(answer, where):
     for name, value in EVERYWHERE.items():
         assert answer.headers[name] == value, where
     assert answer.headers["Cache-Control"] == "no-store", where
+    if answer.mimetype.startswith("text/"):
+        assert answer.mimetype_params["charset"].lower() == "utf-8", where
     for cookie in answer.headers.getlist("Set-Cookie"):
         assert {"HttpOnly", "Path=/", "SameSite=Lax"} <= {part.strip() for part in cookie.split(";")}, where
         assert "Domain" not in cookie, where
