@@ -11,7 +11,7 @@ PYTHON ?= $(shell for each in python3 python3.12 python3.11; do \
 	done; echo python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types lock screenshots bench-mails bench-labels bench-spread bench-report bench-links sbom audit clean
+.PHONY: help setup demo test check lint types lock screenshots bench-mails bench-labels bench-spread bench-report bench-links drill sbom audit clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -68,8 +68,12 @@ bench-spread: setup  ## Print what the typical spread of a round does to interva
 
 bench-report: setup  ## Time the page and the PDF of a report
 	@$(BIN)/python -m tests.benchmarks.report
+
 bench-links: setup  ## Print how many answers can be traced: in the obvious design, and in this one
 	@$(BIN)/python -m tests.benchmarks.links
+
+drill: setup  ## Back a company up, restore it on both databases, and compare every report
+	@$(BIN)/python -m tests.cli.drill
 
 sbom: setup  ## Write the bill of materials (CycloneDX) of what is installed: sbom.json
 	@$(BIN)/python -m survey.cli.sbom requirements.lock > sbom.json

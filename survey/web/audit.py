@@ -22,6 +22,7 @@ AT_ONCE = 50
 GONE = "Not here any more"
 SOMEBODY = "Somebody who is not here any more"
 PROGRAM = "The program"
+EVERYTHING = "The whole installation"
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,14 @@ def index() -> ResponseReturnValue:
     )
 
 
+_NAMELESS: Mapping[str, str] = {
+    Event.PEOPLE_CHANGED: SOMEBODY,
+    Event.PERSON_ERASED: SOMEBODY,
+    Event.RESTORED: EVERYTHING,
+}
+"""What an entry is about where that has no name."""
+
+
 def _number(text: str) -> int:
     """The number of an entry. Raises ValueError for what the database could not compare with one."""
     number = int(text)
@@ -75,7 +84,7 @@ def _line(entry: Entry, names: Mapping[uuid.UUID, str]) -> Line:
     if entry.event == UNREADABLE:
         return Line(entry.number, None, "", "This entry cannot be read", "", ())
     who = names.get(entry.actor_id, SOMEBODY) if entry.actor_id else PROGRAM
-    gone = SOMEBODY if entry.event in {Event.PEOPLE_CHANGED, Event.PERSON_ERASED} else GONE
+    gone = _NAMELESS.get(entry.event, GONE)
     # Whatever stands in the row was perhaps not written by this program.
     detail = entry.detail.items() if isinstance(entry.detail, dict) else ()
     return Line(

@@ -60,6 +60,7 @@ def test_a_restored_database_has_every_row_and_the_same_reports_byte_for_byte(
         with context.reading() as session:
             assert audit.verify(session).is_whole
             assert audit.newest(session, limit=1)[0].event == Event.RESTORED
+        assert "The whole installation" in other.sign_in("noor").get("/log").text
         restored = sorted(Path(there["SURVEY_KEY_DIRECTORY"]).iterdir())
         assert [file.read_bytes() for file in restored] == [
             file.read_bytes() for file in sorted(Path(environ["SURVEY_KEY_DIRECTORY"]).iterdir())
@@ -163,6 +164,7 @@ def test_envelopes_lie_in_the_order_of_their_random_keys_and_not_of_their_writin
         assert ids == sorted(ids)
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_files_are_for_their_owner_alone_and_keys_only_where_asked(company, environ, tmp_path):
     company.open()
     database, keys = backup(environ, tmp_path / "copies", "--keys")
@@ -228,6 +230,7 @@ def test_the_key_of_a_round_that_was_counted_meanwhile_does_not_come_back(compan
     assert list(directory.iterdir()) == []
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_keys_go_only_into_an_empty_directory(company, environ, databases, tmp_path):
     company.open()
     database, keys = backup(environ, tmp_path / "copies", "--keys")
@@ -238,6 +241,7 @@ def test_keys_go_only_into_an_empty_directory(company, environ, databases, tmp_p
     assert survey("restore", str(database), environ=there).returncode == 0, "nothing was written before"
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_round_that_was_to_open_meanwhile_waits_for_somebody(company, environ, databases, tmp_path):
     cycle_id, _ = company.draft()
     with context.transaction() as session:
@@ -251,6 +255,7 @@ def test_a_round_that_was_to_open_meanwhile_waits_for_somebody(company, environ,
         assert not cycles.get(session, cycle_id).is_scheduled
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
