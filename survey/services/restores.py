@@ -49,7 +49,7 @@ def settle(session: Session, *, made_at: datetime, pace: Pace, new_links: bool =
     Mail that was due by now is dropped, and so is what was planned to be due: it may have gone out. Rounds that were to
     open by now wait for somebody to open them: they may have been open, and their raters have a mail. Reports that
     were to reach their subjects by now reach them without a mail. With `new_links` everybody who is asked in an
-    open round is mailed once more, on the next working day.
+    open round is mailed once more, as soon as their day allows.
     """
     dropped = _drop_mail(session, pace, now)
     given = session.scalars(select(Cycle.name).where(Cycle.held_until <= now).order_by(Cycle.name)).all()

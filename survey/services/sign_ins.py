@@ -126,17 +126,17 @@ def end_others(session: Session, person_id: uuid.UUID, *, secret: str) -> None:
     session.execute(delete(SignInLink).where(SignInLink.person_id == person_id))
 
 
+def forget_expired(session: Session, *, now: datetime) -> None:
+    """Deletes sign-ins and sign-in links that open nothing any more."""
+    for table in (SignInLink, SignIn):
+        session.execute(delete(table).where(table.expires_at <= now))
+
+
 def _write_as_much(session: Session, now: datetime) -> None:
     """A row as for a known address: a link that nobody has, expired when it is made, gone at the next sign-in."""
     anybody = session.scalar(select(Person.id).limit(1))
     if anybody is not None:
         session.add(SignInLink(hash=mint()[1], person_id=anybody, expires_at=now))
-
-
-def forget_expired(session: Session, *, now: datetime) -> None:
-    """Deletes sign-ins and sign-in links that open nothing any more."""
-    for table in (SignInLink, SignIn):
-        session.execute(delete(table).where(table.expires_at <= now))
 
 
 def _begin(session: Session, person_id: uuid.UUID, browser: str, now: datetime) -> str:
