@@ -29,7 +29,7 @@ _WORK = {
 
 
 def text(work: Work) -> bytes:
-    """The metrics page. No label, no counter of requests, no processor time (docs/decisions/0022)."""
+    """The metrics page. No label, no counter of requests, no processor time (docs/decisions/0023)."""
     registry = CollectorRegistry()
     for name, meaning in _WORK.items():
         Gauge(f"survey_{name}", meaning, registry=registry).set(getattr(work, name))
