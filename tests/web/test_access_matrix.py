@@ -6,16 +6,10 @@ names. Nothing is listed by route; a new route is met by itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from survey import context
 from survey.core import access
 from survey.core.access import Role
-from tests import servers
-from tests.attacks import rounds
-from tests.conftest import Browser
 from tests.web import doors
 from tests.web.doors import RATER, Door, Thing, World
 
@@ -120,17 +114,3 @@ def is_refused(answer) -> bool:
 
 def leads_to_the_sign_in(answer) -> bool:
     return answer.status_code == 303 and answer.location.startswith("/sign-in?next=")
-
-
-@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def built(request, databases: servers.Databases, tmp_path_factory) -> Iterator[World]:
-    with rounds.installation(databases, request.param, tmp_path_factory.mktemp("matrix")) as app:
-        app.test_client_class = Browser
-        yield doors.build(app)
-
-
-@pytest.fixture
-def world(built: World) -> Iterator[World]:
-    with built.app.app_context():
-        yield built
-        context.installation().engine.dispose()

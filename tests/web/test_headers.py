@@ -70,7 +70,8 @@ def test_no_page_has_a_script_or_a_style_in_itself(world):
     for door in doors.doors(world.app):
         if door.method == "GET":
             for address, _ in doors.addresses(world, door):
-                page = client.get(address).get_data().decode(errors="replace")
+                with doors.undone(world.app):  # some are noted when they are read
+                    page = client.get(address).get_data().decode(errors="replace")
                 if page.lstrip().lower().startswith("<!doctype html"):
                     assert not re.search(r"<script(?![^>]*\ssrc=)|<style|\sstyle=|\son[a-z]+=\"|javascript:", page), (
                         door
@@ -196,8 +197,3 @@ def check(answer, where):
     for cookie in answer.headers.getlist("Set-Cookie"):
         assert {"HttpOnly", "Path=/", "SameSite=Lax"} <= {part.strip() for part in cookie.split(";")}, where
         assert "Domain" not in cookie, where
-
-
-@pytest.fixture
-def world(app):
-    return doors.build(app)
