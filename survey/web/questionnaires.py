@@ -55,6 +55,7 @@ def show(
         asked=asked,
         promise=statements.promise(asked.k),
         form=form,
+        not_observed=NOT_OBSERVED,
         gaps=list(gaps),
         problem=problem,
         saved=is_saved,
