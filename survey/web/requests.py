@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import unicodedata
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import IO, Any
 
 from flask import Request as FlaskRequest
 from werkzeug.datastructures import ImmutableMultiDict, MultiDict
@@ -35,6 +36,16 @@ class Request(FlaskRequest):
     def is_json(self) -> bool:
         """Never: pages take forms. Flask-WTF would take JSON in place of any form, with values of any type."""
         return False
+
+    def _get_file_stream(
+        self,
+        total_content_length: int | None,
+        content_type: str | None,
+        filename: str | None = None,
+        content_length: int | None = None,
+    ) -> IO[bytes]:
+        """Memory, however large a file may be here: the framework would write one of half a megabyte to disk."""
+        return io.BytesIO()
 
 
 def _meant(value: Any) -> Any:

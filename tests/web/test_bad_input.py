@@ -16,7 +16,9 @@ from zlib import crc32
 import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
+from werkzeug import formparser
 from werkzeug.datastructures import FileStorage, MultiDict
+from werkzeug.test import stream_encode_multipart
 
 from survey.core.imports import LARGEST
 from tests.web import doors, forms
@@ -86,13 +88,14 @@ def send(
     )
     for name, content, filename in files:
         sent.add(name, FileStorage(io.BytesIO(content), filename))
-    return post(world, form, sent, "multipart/form-data")
+    stream, _, boundary = stream_encode_multipart(sent, use_tempfile=False)
+    return post(world, form, stream.read(), f"multipart/form-data; boundary={boundary}")
 
 
-def post(world: World, form: Form, body: object, kind: str, **headers: str) -> int:
+def post(world: World, form: Form, body: bytes, kind: str, **headers: str) -> int:
     with doors.undone(world.app) as write:
         answer = form.client.post(form.address, data=body, content_type=kind, headers=headers)
-    shown = f"{form.door} {str(body)[:300]} {kind}"
+    shown = f"{form.door} {body[:300]!r} {kind}"
     assert answer.status_code < 500, shown
     if answer.status_code >= 400 and form.door.endpoint not in {"custody.test", "custody.unlock"}:
         # A wrong passphrase is meant to leave a trace; nothing else that was refused is.
@@ -223,9 +226,7 @@ def test_no_query_and_no_address_makes_a_page_fail(world):
 
 
 @pytest.mark.parametrize("content", FILES.values(), ids=FILES)
-def test_a_file_that_is_no_page_is_refused_with_its_reason_and_never_reaches_the_disk(world, content, monkeypatch):
-    monkeypatch.setattr(tempfile, "TemporaryFile", _no_disk)
-    monkeypatch.setattr(tempfile, "SpooledTemporaryFile", _no_disk)
+def test_a_file_that_is_no_page_is_refused_with_its_reason(world, content):
     client = doors.browser(world, "marta")
     with doors.undone(world.app) as write:
         answer = client.post(
@@ -234,6 +235,16 @@ def test_a_file_that_is_no_page_is_refused_with_its_reason_and_never_reaches_the
         )
     assert answer.status_code == 400
     assert write.written == []
+
+
+def test_no_upload_reaches_the_disk(world, every_form, monkeypatch):
+    """However large it may be there: nine megabytes of people, or as much of a page as a request may hold."""
+    monkeypatch.setattr(tempfile, "TemporaryFile", _no_disk)
+    monkeypatch.setattr(formparser, "SpooledTemporaryFile", _no_disk)
+    for form in every_form:
+        for name in form.files:
+            size = 9 * MEGABYTE if form.door.endpoint == "imports.upload" else 900_000
+            send(world, form, form.filled(), [(name, b"x" * size, "file.csv")])
 
 
 def _no_disk(*args: object, **kwargs: object) -> None:
