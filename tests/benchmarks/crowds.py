@@ -179,7 +179,7 @@ def serving(environ: Mapping[str, str], log: Path, *, app: str = "") -> Iterator
     with log.open("wb") as output:
         process = subprocess.Popen(words, env=kept | own | dict(environ), cwd=ROOT, stdout=output, stderr=output)
         try:
-            installations.wait_until(lambda: _answers(port), 60, "the web server")
+            installations.wait_until(lambda: _answers(port), 180, "the web server")
             yield Server(port, process.pid)
         finally:
             process.terminate()
