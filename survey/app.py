@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import jinja2
 from authlib.integrations.flask_client import FlaskOAuth2App, OAuth
 from celery import Celery
-from flask import Flask
+from flask import Flask, Response
 from flask_wtf import CSRFProtect
 from sqlalchemy import Engine, make_url
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -21,7 +21,7 @@ from config import Config, MailPace
 from survey import context, web
 from survey.cli import commands
 from survey.cli.logs import log_to_stderr
-from survey.core.errors import BadInput, KeysExposed, SurveyError
+from survey.core.errors import BadInput, KeysExposed, NotFound, SurveyError
 from survey.core.mailings import Pace
 from survey.delivery import holidays
 from survey.store import base
@@ -204,15 +204,25 @@ def _add_filters(app: Flask, timezone: ZoneInfo) -> None:
 
 
 def _add_asset_hashes(app: Flask) -> None:
-    """Static addresses carry a hash of the file, so that browsers may keep it for ever."""
+    """Static files have a hash of their content in their name, and no other name: browsers may keep them for ever."""
     folder = ROOT / "survey" / "static"
-    hashes = {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
+    named: dict[str, str] = {}
+    for path in filter(Path.is_file, folder.rglob("*")):
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+        named[path.relative_to(folder).as_posix()] = (
+            path.relative_to(folder).with_stem(f"{path.stem}.{digest}").as_posix()
+        )
+    files = {name: file for file, name in named.items()}
 
     @app.url_defaults
     def add_hash(endpoint: str, values: dict[str, object]) -> None:
-        if endpoint == "static" and "v" not in values and values.get("filename") in hashes:
-            values["v"] = hashes[str(values["filename"])]
+        if endpoint == "static":
+            file = str(values["filename"])
+            values["filename"] = named.get(file, file)
+
+    def send(filename: str) -> Response:
+        if filename not in files:
+            raise NotFound("There is no such file.")
+        return app.send_static_file(files[filename])
+
+    app.view_functions["static"] = send

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from survey.core import releases
@@ -14,7 +14,8 @@ from survey.core.cycles import Phase
 from survey.core.errors import IllegalStep
 from survey.store import audit, outbox
 from survey.store import cycles as rounds
-from survey.store.cycles import Cycle
+from survey.store.cycles import Cycle, Review
+from survey.store.people import Person
 
 
 def to_subjects(session: Session, cycle_id: uuid.UUID, *, actor_id: uuid.UUID | None, now: datetime) -> None:
@@ -31,6 +32,17 @@ def to_subjects(session: Session, cycle_id: uuid.UUID, *, actor_id: uuid.UUID | 
     audit.record(
         session, Event.CYCLE_RELEASED, actor_id=actor_id, about=cycle_id, now=now, detail={"to": "the engineers"}
     )
+
+
+def unmanaged(session: Session, cycle_id: uuid.UUID) -> int:
+    """How many people under review in this cycle have no manager here, who could read first."""
+    found = (
+        select(func.count())
+        .select_from(Review)
+        .join(Person, Person.id == Review.subject_id)
+        .where(Review.cycle_id == cycle_id, Person.manager_id.is_(None))
+    )
+    return session.scalar(found) or 0
 
 
 def due(session: Session, *, now: datetime) -> list[uuid.UUID]:

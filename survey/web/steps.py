@@ -218,7 +218,7 @@ def release(cycle_id: uuid.UUID) -> ResponseReturnValue:
     with context.reading() as session:
         row = context.runnable(session, cycle_id)
         subjects, until = len(row.reviews), held_until(context.now(), row.manager_days)
-        unmanaged = sum(review.subject.manager_id is None for review in row.reviews)
+        unmanaged = releases.unmanaged(session, cycle_id)
     lines = ["A report that has been released cannot be taken back, and no comment in it can be withheld any more."]
     if until is None:
         lines.insert(0, f"{subjects} people get a mail and can read their report; so can their managers.")

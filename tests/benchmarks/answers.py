@@ -63,20 +63,20 @@ def run(app: Flask, kind: str, folder: Path, *, answers: int) -> None:
     crowd = crowds.gather(Company(app), 2 * answers * TURNS)
     url = context.installation().engine.url.render_as_string(hide_password=False)
     bare.metadata.create_all(context.installation().engine)
-    with crowds.serving(crowds.settings_of(app, url), folder / f"{kind}.log") as server:
+    with asyncio.Runner() as loop, crowds.serving(crowds.settings_of(app, url), folder / f"{kind}.log") as server:
         raters = crowd.raters(server.port)
-        asyncio.run(_enter(raters))
-        size = len(asyncio.run(_one_page(raters[-1])))
+        loop.run(_enter(raters))
+        size = len(loop.run(_one_page(raters[-1])))
         floor = {"BARE_DATABASE": url, "BARE_SIZE": str(size)}
         with crowds.serving(floor, folder / f"bare-{kind}.log", app="tests.benchmarks.bare:create_app()") as plain:
             found: dict[str, list[Turn]] = {}
             for turn in range(TURNS):
                 mine = raters[turn * answers : (turn + 1) * answers]
                 rest = raters[-answers:]
-                found.setdefault("bare page", []).append(_turn([lambda: _bare_page(plain.port)] * answers))
-                found.setdefault("rater page", []).append(_turn([rater.read for rater in rest]))
-                found.setdefault("bare flow", []).append(_turn([lambda: _bare_flow(plain.port)] * answers))
-                found.setdefault("complete answer", []).append(_turn(list(_answering(mine))))
+                found.setdefault("bare page", []).append(_turn(loop, [lambda: _bare_page(plain.port)] * answers))
+                found.setdefault("rater page", []).append(_turn(loop, [rater.read for rater in rest]))
+                found.setdefault("bare flow", []).append(_turn(loop, [lambda: _bare_flow(plain.port)] * answers))
+                found.setdefault("complete answer", []).append(_turn(loop, list(_answering(mine))))
     problem = crowds.compared([rater.sent for rater in raters if rater.sent is not None], crowd.cycle_id)
     assert not problem, problem
     best = {what: max(turns, key=lambda turn: turn.rate) for what, turns in found.items()}
@@ -97,7 +97,7 @@ def _answering(raters: list[Rater]) -> Iterator[Callable[[], Awaitable[object]]]
         yield lambda rater=rater, answers=answers: rater.answer(answers)
 
 
-def _turn(work: list[Callable[[], Awaitable[object]]]) -> Turn:
+def _turn(loop: asyncio.Runner, work: list[Callable[[], Awaitable[object]]]) -> Turn:
     """Does all of this, 16 at a time."""
     times: list[float] = []
     waiting = list(work)
@@ -113,7 +113,7 @@ def _turn(work: list[Callable[[], Awaitable[object]]]) -> Turn:
         _browsers.clear()
         await asyncio.gather(*(client() for _ in range(CLIENTS)))
 
-    spent = clients.together(everybody)
+    spent = clients.together(everybody, run=loop.run)
     return Turn(len(work) / spent.seconds, tuple(times), spent.client)
 
 

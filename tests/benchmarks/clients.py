@@ -10,8 +10,9 @@ import random
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlencode
 
 from survey.core.questionnaires import Questionnaire
@@ -169,10 +170,12 @@ class Spent:
     client: float
 
 
-def together(work: Callable[[], Awaitable[object]]) -> Spent:
-    """Runs this, and measures it."""
+def together(
+    work: Callable[[], Awaitable[object]], *, run: Callable[[Coroutine[Any, Any, None]], object] = asyncio.run
+) -> Spent:
+    """Runs this, and measures it. `run` is that of a loop which lives longer, where connections do."""
     started, worked = time.perf_counter(), time.process_time()
-    asyncio.run(_awaited(work))
+    run(_awaited(work))
     seconds = time.perf_counter() - started
     return Spent(seconds, (time.process_time() - worked) / seconds)
 

@@ -57,11 +57,15 @@ def broken():
 broken.action = None
 
 
-def test_static_files_are_kept_and_nothing_else_is(company):
+def test_static_files_are_kept_under_a_name_that_changes_with_them_and_nothing_else_is(company):
     client = company.app.test_client()
-    with client.get("/static/css/survey.css") as answer:
+    name = re.search(r'href="(/static/css/survey\.[0-9a-f]{12}\.css)"', client.get("/sign-in").text).group(1)
+    with client.get(name) as answer:
         assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
-    assert client.get("/static/css/none.css").headers["Cache-Control"] == "no-store"
+        assert answer.mimetype == "text/css"
+    for other in ("/static/css/survey.css", "/static/css/survey.000000000000.css", "/static/css/none.css"):
+        answer = client.get(other)
+        assert (answer.status_code, answer.headers["Cache-Control"]) == (404, "no-store")
 
 
 def test_no_page_has_a_script_or_a_style_in_itself(world):

@@ -1,0 +1,162 @@
+"""What a page weighs: bytes over the wire, and questions to the database, whose number nobody's colleagues change."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import event
+
+from survey import context
+from survey.core.questionnaires import BLOCKS
+from survey.core.relationships import Relationship
+from survey.services import cycles, drafts, nominations
+from tests.company import PEERS, csrf, radios
+from tests.web import doors
+
+KILOBYTE = 1_000
+ASSET = re.compile(r'(?:src|href)="(/static/[^"]+)"')
+HASHED = re.compile(r"/static/[\w/]+\.[0-9a-f]{12}\.\w+")
+
+
+def test_the_raters_page_weighs_under_sixty_kilobytes_with_all_that_it_needs(company):
+    """With every block asked; without compression too it stays under a hundred."""
+    company.open(blocks=BLOCKS)
+    client, form = _form(company)
+    parts = {form.request.path: form.data}
+    for address in set(ASSET.findall(form.text)):
+        assert HASHED.fullmatch(address), address
+        with client.get(address) as answer:
+            assert "immutable" in answer.headers["Cache-Control"]
+            parts[address] = answer.data
+    assert len(parts) == 5, "the page, a stylesheet, an icon and two scripts"
+    assert sum(len(gzip.compress(part)) for part in parts.values()) < 60 * KILOBYTE
+    assert sum(map(len, parts.values())) < 100 * KILOBYTE
+
+
+def test_no_script_keeps_any_page_from_being_shown(world):
+    for name in ("noor", "sam", doors.RATER):
+        client = doors.browser(world, name)
+        for door in doors.doors(world.app):
+            if door.method == "GET" and not door.rule.rule.endswith((".pdf", ".xlsx", ".zip")):
+                address, _ = next(iter(doors.addresses(world, door)))
+                with doors.undone(world.app):
+                    page = client.get(address)
+                for tag in re.findall(r"<script[^>]*>", page.text if page.mimetype == "text/html" else ""):
+                    assert re.search(r'type="module"|\sdefer|\sasync', tag), (address, tag)
+
+
+def test_the_way_of_an_answer_asks_the_database_so_often_and_no_more(company):
+    company.open()
+    client = company.app.test_client()
+    token = company.tokens()["ana"]
+    with counted() as statements:
+        start = client.get(f"/r/{token}")
+        assert statements() == 4  # what waits; then for the choice of a day: whose link, their zone, what was chosen
+        entered = client.post(f"/r/{token}", data={"csrf_token": csrf(start.text)})
+        assert statements() == 1
+        form = client.get(entered.location)
+        assert statements() <= 2  # the first page of a review reads its questionnaire
+        client.get(entered.location)
+        assert statements() == 1
+        sent = client.post(entered.location, data=_complete(form.text))
+        assert (
+            statements() == 5
+        )  # what is asked; then, as one: the same again, claim, delete the link, add the envelope
+        assert client.get(sent.location).status_code == 200
+        assert statements() == 1
+
+
+def test_a_round_of_many_takes_as_many_questions_as_a_round_of_one(company):
+    """Every page about a round, and every list; for people operations, who see it all."""
+    small, _ = company.open()
+    large = _large(company)
+    client = company.sign_in("noor")
+    more = []
+    for door in doors.doors(company.app):
+        if door.method != "GET" or door.action is None or door.rule.arguments != {"cycle_id"}:
+            continue
+        asked = []
+        for cycle_id in (small, large):
+            address = door.rule.rule.replace("<uuid:cycle_id>", str(cycle_id))
+            with counted() as statements:
+                status = client.get(address).status_code
+                asked.append((status, statements()))
+        if asked[0][0] == 200 and asked[0] != asked[1]:
+            more.append((str(door), asked))
+    assert more == []
+
+
+def test_lists_of_many_take_as_many_questions_as_lists_of_few(company):
+    company.open()
+    client = company.sign_in("noor")
+    token = company.tokens()["ana"]
+    before = _lists(company, client, token)
+    _large(company)
+    company.tokens()
+    assert len(before) > 8
+    assert _lists(company, client, token) == before
+
+
+def _lists(company, client, token) -> dict[str, int]:
+    found = {}
+    for door in doors.doors(company.app):
+        if door.method == "GET" and door.action is not None and not door.rule.arguments:
+            with counted() as statements:
+                client.get(door.rule.rule)
+                found[str(door)] = statements()
+    with counted() as statements:
+        company.app.test_client().get(f"/r/{token}")
+        found["a link"] = statements()
+    return found
+
+
+def _large(company):
+    """An open round about ten people."""
+    cycle_id, _ = company.draft()
+    parts = context.installation()
+    with context.transaction() as session:
+        for name in PEERS:
+            review = drafts.add_review(session, cycle_id, company.ids[name], [company.page_id])
+            others = {company.ids[other]: Relationship.PEER for other in (*PEERS, "sam") if other != name}
+            nominations.choose(session, review.id, others)
+    with context.transaction() as session:
+        cycles.open_(session, cycle_id, parts.keyring, pace=parts.pace, actor_id=None, now=context.now())
+    return cycle_id
+
+
+@contextmanager
+def counted() -> Iterator[Callable[[], int]]:
+    """Gives how many statements were said since the last time one asked."""
+    said: list[str] = []
+
+    def note(connection, cursor, statement: str, *rest: object) -> None:
+        if not statement.startswith("BEGIN"):
+            said.append(statement)
+
+    def taken() -> int:
+        count = len(said)
+        said.clear()
+        return count
+
+    engine = context.installation().engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield taken
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+def _form(company):
+    client = company.app.test_client()
+    token = company.tokens()["ana"]
+    entered = client.post(f"/r/{token}", data={"csrf_token": csrf(client.get(f"/r/{token}").text)})
+    return client, client.get(entered.location)
+
+
+def _complete(page: str) -> dict[str, str]:
+    fields = {name: values[0] for name, values in radios(page).items()}
+    fingerprint = re.search(r'name="fingerprint"[^>]*value="([^"]+)"', page)
+    return fields | {"csrf_token": csrf(page), "fingerprint": fingerprint.group(1), "action": "submit"}
