@@ -11,7 +11,8 @@ PYTHON ?= $(shell for each in python3 python3.12 python3.11; do \
 	done; echo python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types lock screenshots bench-mails bench-labels bench-spread bench-report bench-links drill sbom audit clean
+.PHONY: help setup demo test check lint types lock screenshots load bench bench-answers bench-growth bench-mails \
+	bench-labels bench-spread bench-report bench-links drill sbom audit clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -59,6 +60,17 @@ screenshots: setup  ## Take the screenshots of the README in a real browser
 
 bench-mails: setup  ## Print how long launching 800 reviews takes one worker
 	@$(BIN)/python -m tests.benchmarks.mails
+
+load: setup  ## Have 300 raters (SQLite) and 2,000 (PostgreSQL) answer at once, and look for every answer
+	@$(BIN)/python -m tests.benchmarks.load
+
+bench: bench-answers bench-growth bench-report  ## Time the program beside the limits of the same machine
+
+bench-answers: setup  ## Time the rater's page and the whole answer beside the same on bare Flask
+	@$(BIN)/python -m tests.benchmarks.answers
+
+bench-growth: setup  ## Time launch, mail and tally for 1, 10 and 100 times the reviews (ARGS="--database postgresql")
+	@$(BIN)/python -m tests.benchmarks.growth $(ARGS)
 
 bench-labels: setup  ## Print how often a report's words are wrong, for simulated engineers
 	@$(BIN)/python -m tests.benchmarks.labels

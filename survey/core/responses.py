@@ -77,7 +77,9 @@ def clean(text: str) -> str:
     Paragraphs survive as single line breaks; runs of spaces, tabs and no-break spaces become one space.
     """
     text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
-    text = "".join(char for char in text if char == "\n" or not _is_invisible(char))
+    # What Python calls printable is never invisible, and nearly every text is that; only others are looked through.
+    if not text.replace("\n", "").isprintable():
+        text = "".join(char for char in text if char == "\n" or not _is_invisible(char))
     lines = (re.sub(r"\s+", " ", line).strip() for line in text.split("\n"))
     return "\n".join(line for line in lines if line)
 

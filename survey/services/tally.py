@@ -14,7 +14,7 @@ from datetime import datetime
 from secrets import SystemRandom
 
 from nacl.public import PrivateKey
-from sqlalchemy import and_, delete, exists, func, or_, select
+from sqlalchemy import and_, delete, exists, func, insert, or_, select
 from sqlalchemy.orm import Session
 
 from survey.core import cycles, disclosure, measurements, values
@@ -113,23 +113,27 @@ def count(session: Session, review_id: uuid.UUID, keyring: Keyring) -> bool:
     randomness.shuffle(responses)
     questionnaire = values.load(Questionnaire, review.questionnaire)
     published = disclosure.publish(questionnaire, responses, k=review.cycle.minimum, shuffle=randomness.shuffle)
-    session.add_all(
-        Cell(
-            review_id=review_id,
-            item=cell.item,
-            group=cell.group,
-            n=cell.n,
-            total=cell.total,
-            squares=cell.squares,
-            counts=None if cell.counts is None else list(cell.counts),
-            band=cell.band,
-        )
+    cells = [
+        {
+            "review_id": review_id,
+            "item": cell.item,
+            "group": cell.group,
+            "n": cell.n,
+            "total": cell.total,
+            "squares": cell.squares,
+            "counts": None if cell.counts is None else list(cell.counts),
+            "band": cell.band,
+        }
         for cell in published.cells
-    )
-    session.add_all(
-        Comment(review_id=review_id, item=comment.item, group=comment.group, text=comment.text)
+    ]
+    comments = [
+        {"review_id": review_id, "item": comment.item, "group": comment.group, "text": comment.text}
         for comment in published.comments
-    )
+    ]
+    for table, rows in ((Cell, cells), (Comment, comments)):
+        if rows:
+            # One statement for all of them, whichever columns are empty.
+            session.execute(insert(table), rows, execution_options={"render_nulls": True})
     session.execute(delete(Envelope).where(Envelope.review_id == review_id))
     review.published = values.dump(replace(published, cells=(), comments=()))
     review.is_tallied = True
