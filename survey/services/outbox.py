@@ -32,14 +32,16 @@ from survey.store.people import Person, SignInLink
 from survey.store.plans import Plan
 from survey.store.reports import Report
 
-LEASE = timedelta(minutes=2)
+LEASE = timedelta(seconds=12)
+"""How long a mail is reserved: one of a killed worker waits no longer than that, a living worker renews it."""
+
 PAUSES = (timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6), timedelta(days=1))
 ATTEMPTS = len(PAUSES) + 1
 LINK_LIFE = timedelta(minutes=10)
 
 
 def lease(session: Session, *, now: datetime, limit: int = 50) -> Sequence[uuid.UUID]:
-    """The mails that are due, reserved for the caller for two minutes. Each goes to one caller only.
+    """The mails that are due, reserved for the caller until `hold`. Each goes to one caller only.
 
     Somebody who waits to sign in comes before a thousand invitations.
     """
@@ -62,6 +64,36 @@ def lease(session: Session, *, now: datetime, limit: int = 50) -> Sequence[uuid.
         .execution_options(synchronize_session=False)
     )
     return ids
+
+
+def hold(session: Session, mail_id: uuid.UUID, *, leased_at: datetime, now: datetime) -> bool:
+    """Begins the lease of a mail anew as it is being sent; False where it ran out and went elsewhere."""
+    held = session.execute(
+        update(Mail)
+        .where(Mail.id == mail_id, Mail.state == State.WAITING, Mail.lease_until == leased_at + LEASE)
+        .values(lease_until=now + LEASE)
+        .execution_options(synchronize_session=False)
+    )
+    return bool(held.rowcount)  # type: ignore[attr-defined]
+
+
+def keep(session: Session, mail_id: uuid.UUID, *, now: datetime) -> None:
+    """Renews the lease of a mail that is still being sent: a server may take its time."""
+    session.execute(
+        update(Mail)
+        .where(Mail.id == mail_id, Mail.lease_until > now)
+        .values(lease_until=now + LEASE)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def settle_lost(session: Session, *, now: datetime) -> None:
+    """Ends the reminders whose worker died over them, so that their rows are those of all others that are settled."""
+    lost = (Mail.state == State.SETTLED, Mail.lease_until < now)
+    session.execute(delete(Mailing).where(Mailing.mail_id.in_(select(Mail.id).where(*lost))))
+    session.execute(
+        update(Mail).where(*lost).values(lease_until=None, attempts=0).execution_options(synchronize_session=False)
+    )
 
 
 def compose(session: Session, mail_id: uuid.UUID, *, pace: Pace = CONSIDERATE, now: datetime) -> Letter | None:
@@ -109,9 +141,12 @@ def refused(session: Session, mail_id: uuid.UUID) -> None:
 
 
 def delayed(session: Session, mail_id: uuid.UUID, *, now: datetime) -> None:
-    """Puts a mail back that could not be delivered for now: later each time, up to a day, six times at most."""
+    """Puts a mail back that could not be delivered for now: later each time, up to a day, six times at most.
+
+    Does nothing where the lease ran out meanwhile and another worker has settled the mail.
+    """
     mail = session.get(Mail, mail_id)
-    if mail is None or mail.state == State.FAILED:
+    if mail is None or mail.lease_until is None:
         return
     if mail.attempts >= ATTEMPTS:
         _fail(session, mail)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import threading
 
 import pytest
 from sqlalchemy import func, select, update
 
 from survey import context
+from survey.delivery.mail import Connection
 from survey.services import cycles, drafts, mailings, nominations
 from survey.services import outbox as service
 from survey.store.mailings import Mailing, RefusedAddress
@@ -269,6 +271,71 @@ def test_the_subject_is_told_when_the_report_is_released(company, mailbox):
     assert "/reports/" in mail.get_body(("plain",)).get_content()
 
 
+def test_what_a_killed_worker_had_leased_is_taken_by_the_next_after_seconds(company, mailbox, clock):
+    company.open()
+    assert len(_leased()) == 10
+    assert outbox.sweep() == 0
+    clock.move(seconds=13)
+    assert outbox.sweep() == 10
+
+
+def test_a_mail_is_held_while_it_is_sent_and_whoever_lost_its_lease_leaves_it(company, clock):
+    company.open()
+    began = clock()
+    first, second, *_ = _leased()
+    clock.move(seconds=10)
+    with context.transaction() as session:
+        assert service.hold(session, first, leased_at=began, now=clock())
+    clock.move(seconds=10)
+    with context.transaction() as session:
+        service.keep(session, first, now=clock())
+        service.keep(session, second, now=clock())
+    clock.move(seconds=10)
+    with context.transaction() as session:
+        taken = service.lease(session, now=clock())
+        assert first not in taken
+        assert second in taken
+        assert not service.hold(session, second, leased_at=began, now=clock())
+
+
+def test_whoever_lost_its_lease_does_not_put_back_what_another_has_sent(company, mailbox, clock):
+    company.open()
+    first, *_ = _leased()
+    with context.transaction() as session:
+        service.compose(session, first, now=clock())
+    clock.move(seconds=13)
+    outbox.sweep()
+    with context.transaction() as session:
+        service.delayed(session, first, now=clock())
+    clock.move(minutes=5)
+    assert outbox.sweep() == 0
+
+
+def test_a_reminder_that_a_worker_died_over_leaves_the_row_of_any_other(company, mailbox, clock):
+    company.open(days=14)
+    outbox.sweep()
+    company.answer(_link(mailbox.to("ana@company.test")[0]).removeprefix("/r/"))
+    clock.move(days=7)
+    letters = _leased_and_composed(company)
+    assert "ana@company.test" not in [letter.address for letter in letters]
+    clock.move(seconds=13)
+    outbox.sweep()
+    columns = select(Mail.attempts, Mail.lease_until, Mail.state, Mail.due_at).distinct()
+    with context.reading() as session:
+        assert len(session.execute(columns.where(Mail.slot == clock().date().isoformat())).all()) == 1
+        assert session.scalar(select(func.count()).where(Mailing.mail_id.is_not(None))) == 0
+
+
+def test_a_slow_mail_server_does_not_cost_the_lease(company, monkeypatch):
+    company.open()
+    renewed = threading.Event()
+    monkeypatch.setattr(outbox, "RENEWAL", 0.01)
+    monkeypatch.setattr(service, "keep", lambda session, mail_id, *, now: renewed.set())
+    monkeypatch.setattr(Connection, "send", lambda connection, message: renewed.wait(10))
+    assert outbox.sweep() == 10
+    assert renewed.is_set()
+
+
 def _link(mail):
     return re.search(r"/r/[\w-]+", mail.get_body(("plain",)).get_content()).group()
 
@@ -287,14 +354,18 @@ def _text(mail):
     return mail.get_body(("plain",)).get_content()
 
 
-def _leased_and_composed(company):
-    """What a worker does up to the moment at which it hands a mail to the server."""
+def _leased():
     pace, now = context.installation().pace, context.now()
     with context.transaction() as session:
         mailings.gather(session, pace=pace, now=now)
-        leased = service.lease(session, now=now)
+        return service.lease(session, now=now)
+
+
+def _leased_and_composed(company):
+    """What a worker does up to the moment at which it hands a mail to the server."""
+    pace, now = context.installation().pace, context.now()
     letters = []
-    for mail_id in leased:
+    for mail_id in _leased():
         with context.transaction() as session:
             letters.append(service.compose(session, mail_id, pace=pace, now=now))
     return [letter for letter in letters if letter is not None]
