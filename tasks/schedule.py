@@ -9,5 +9,6 @@ SCHEDULE = {
     "files": {"task": "tasks.people.forget_files", "schedule": 600.0, "options": {"expires": 600}},
     "releases": {"task": "tasks.releases.sweep", "schedule": 60.0, "options": {"expires": 60}},
     "retention": {"task": "tasks.retention.delete_due", "schedule": 21_600.0, "options": {"expires": 3600}},
+    "canary": {"task": "tasks.canary.sing", "schedule": 15.0, "options": {"expires": 15}},
     "tally": {"task": "tasks.tally.sweep", "schedule": 30.0, "options": {"expires": 30}},
 }

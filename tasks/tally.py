@@ -11,7 +11,7 @@ import structlog
 from celery import shared_task
 
 from survey import context
-from survey.core.errors import Unsafe
+from survey.core.errors import KeyMissing, Unsafe
 from survey.services import publication, tally
 from survey.store import base
 
@@ -36,18 +36,39 @@ def sweep() -> int:
 
 @shared_task(name="tasks.tally.measure")
 def measure(cycle_id: str) -> None:
-    """Measures how well one round measured, before any of it is counted. Harmless when that was done."""
+    """Measures how well one round measured, before any of it is counted. Harmless when that was done.
+
+    Where it never ends, the round stays unmeasured, and is counted.
+    """
     with context.transaction() as session:
-        tally.measure(session, uuid.UUID(cycle_id), context.installation().keyring)
+        may_begin = tally.begin_measuring(session, uuid.UUID(cycle_id))
+    with context.transaction() as session:
+        if may_begin:
+            tally.measure(session, uuid.UUID(cycle_id), context.installation().keyring)
+        else:
+            log.error("measuring_given_up", cycle=cycle_id)
+            tally.leave_unmeasured(session, uuid.UUID(cycle_id))
     context.wake("tasks.tally.sweep")
 
 
 @shared_task(name="tasks.tally.count")
 def count(review_id: str) -> None:
-    """Counts one review. Harmless when it has been counted. Where the auditor objects, it is set apart."""
+    """Counts one review. Harmless when it has been counted. Set apart where the auditor objects, or it never ends."""
+    with context.transaction() as session:
+        may_begin = tally.begin(session, uuid.UUID(review_id))
+    if not may_begin:
+        log.error("count_given_up", review=review_id)
+        with context.transaction() as session:
+            tally.set_apart(session, uuid.UUID(review_id), now=context.now())
+        context.wake("tasks.outbox.sweep")
+        return
     try:
         with context.transaction() as session:
             tally.count(session, uuid.UUID(review_id), context.installation().keyring)
+    except KeyMissing:
+        with context.transaction() as session:
+            tally.take_back(session, uuid.UUID(review_id))
+        raise
     except Unsafe:
         log.error("auditor_objected", review=review_id)
         with context.transaction() as session:

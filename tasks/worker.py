@@ -44,26 +44,42 @@ def make_worker(app: Flask) -> Celery:
         beat_schedule=SCHEDULE,
         timezone="UTC",
         task_ignore_result=True,
-        # A task that was taken and not finished is given to somebody else; every task here may run twice.
+        # By default a task is acknowledged when it begins, and lost with its worker. Every task here may run twice.
         task_acks_late=True,
+        # Without it, a task whose child was killed counts as done.
         task_reject_on_worker_lost=True,
+        # Shorter than the broker waits before it hands a task out again.
         task_time_limit=TIME_LIMIT,
+        # What a worker has fetched and not begun is lost with it for as long as the broker waits.
         worker_prefetch_multiplier=1,
+        # By default a worker gives up after a hundred attempts to reach redis.
         broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
         broker_transport_options={
             # Longer than any task may run, or it would run twice at once.
             "visibility_timeout": VISIBILITY,
+            # By default what a killed worker held comes back minutes after that (measured: 100 s instead of 7).
             "unacked_restore_interval": 2,
             "unacked_restore_throttle": 1,
+            # A redis that is there and says nothing would otherwise be listened to for ever.
             "socket_timeout": 5,
             "socket_connect_timeout": 5,
+            "socket_keepalive": True,
         },
         worker_hijack_root_logger=False,
     )
     return worker
 
 
-TASKS = ["tasks.outbox", "tasks.cycles", "tasks.tally", "tasks.people", "tasks.releases", "tasks.retention"]
+TASKS = [
+    "tasks.outbox",
+    "tasks.cycles",
+    "tasks.tally",
+    "tasks.people",
+    "tasks.releases",
+    "tasks.canary",
+    "tasks.retention",
+]
 
 
 def _make() -> Celery:

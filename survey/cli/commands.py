@@ -21,6 +21,7 @@ from survey.core import competencies as rules
 from survey.core.competencies import Page, Section
 from survey.core.cycles import Phase
 from survey.core.errors import BadPage, SurveyError
+from survey.services import canary as canaries
 from survey.services import competencies, cycles, participation, people
 from survey.store import schema
 
@@ -129,6 +130,22 @@ def db_upgrade(make: Make) -> None:
     with make(instances.environ()).app_context():
         schema.upgrade(context.installation().engine)
     print("The tables are up to date.")
+
+
+@survey.command()
+@click.pass_obj
+def canary(make: Make) -> None:
+    """Say whether beat, redis, worker and database work together; exit code 2 where they do not."""
+    with make(instances.environ()).app_context():
+        now = context.now()
+        with context.reading() as session:
+            sang_at, is_alive = canaries.last_sang(session), canaries.is_alive(session, now=now)
+    if sang_at is None:
+        raise SurveyError("No task has run yet: start beat, a worker and redis, and look again in a minute.")
+    if not is_alive:
+        seconds = (now - sang_at).total_seconds()
+        raise SurveyError(f"No task has run for {seconds:.0f} seconds: look at beat, the worker and redis.")
+    print("Tasks are being run.")
 
 
 @survey.group()

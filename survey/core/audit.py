@@ -40,6 +40,7 @@ class Event(StrEnum):
     INVITATIONS_DELETED = "invitations deleted"
     REPORTS_DELETED = "reports deleted"
     RESTORED = "restored from a backup"
+    COUNT_GIVEN_UP = "count given up"
 
     @property
     def label(self) -> str:

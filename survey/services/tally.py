@@ -14,8 +14,8 @@ from datetime import datetime
 from secrets import SystemRandom
 
 from nacl.public import PrivateKey
-from sqlalchemy import and_, delete, exists, func, insert, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Update, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from survey.core import cycles, disclosure, measurements, values
 from survey.core.access import Role
@@ -36,12 +36,31 @@ from survey.store.outbox import Mail
 from survey.store.people import Person
 from survey.store.reports import Cell, Comment
 
+ATTEMPTS = 5
+"""How often a worker may begin to measure one cycle, or to count one review: what ends each worker does so for ever."""
+
 
 def unmeasured(session: Session) -> Sequence[uuid.UUID]:
     """The closed cycles whose answers are to be measured before any of them is counted, and whose key is there."""
     return session.scalars(
         select(Cycle.id).outerjoin(Custody, Custody.cycle_id == Cycle.id).where(_IS_CLOSED, _IS_OPENED, _IS_UNMEASURED)
     ).all()
+
+
+def begin_measuring(session: Session, cycle_id: uuid.UUID) -> bool:
+    """Counts one more attempt to measure a cycle; False when there were enough, and it is to be left unmeasured.
+
+    In a transaction of its own: it must be known even if the attempt ends its worker.
+    """
+    is_measured = select(Instrument.cycle_id).where(Instrument.cycle_id == cycle_id).exists()
+    return _begin(session, update(Cycle).where(Cycle.id == cycle_id, ~is_measured), Cycle.attempts)
+
+
+def leave_unmeasured(session: Session, cycle_id: uuid.UUID) -> None:
+    """Lets a cycle be counted that was begun to be measured too often: there are no figures about it as a whole."""
+    rounds.locked(session, cycle_id)
+    if session.get(Instrument, cycle_id) is None:
+        session.add(Instrument(cycle_id=cycle_id, body=None))
 
 
 def measure(session: Session, cycle_id: uuid.UUID, keyring: Keyring) -> bool:
@@ -83,6 +102,25 @@ def waiting(session: Session) -> Sequence[uuid.UUID]:
             ~_IS_UNMEASURED,
         )
     ).all()
+
+
+def begin(session: Session, review_id: uuid.UUID) -> bool:
+    """Counts one more attempt to count a review; False when there were enough, and it is to be `set_apart`.
+
+    In a transaction of its own: it must be known even if the attempt ends its worker.
+    """
+    is_uncounted = (Review.is_tallied.is_(False), Review.is_objected.is_(False))
+    return _begin(session, update(Review).where(Review.id == review_id, *is_uncounted), Review.attempts)
+
+
+def take_back(session: Session, review_id: uuid.UUID) -> None:
+    """Takes back one attempt to count a review that failed for want of the key, which may still be brought."""
+    session.execute(
+        update(Review)
+        .where(Review.id == review_id)
+        .values(attempts=Review.attempts - 1)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def count(session: Session, review_id: uuid.UUID, keyring: Keyring) -> bool:
@@ -172,6 +210,15 @@ def object_to(session: Session, review_id: uuid.UUID, *, now: datetime) -> None:
 
     Why it objected is written nowhere, because that could tell about answers.
     """
+    _set_apart(session, review_id, Event.AUDITOR_OBJECTED, now)
+
+
+def set_apart(session: Session, review_id: uuid.UUID, *, now: datetime) -> None:
+    """Sets a review apart that was begun too often and never counted: people operations settle it like an objection."""
+    _set_apart(session, review_id, Event.COUNT_GIVEN_UP, now)
+
+
+def _set_apart(session: Session, review_id: uuid.UUID, event: Event, now: datetime) -> None:
     review = _uncounted(session, review_id)
     if review.is_objected:
         return
@@ -183,11 +230,11 @@ def object_to(session: Session, review_id: uuid.UUID, *, now: datetime) -> None:
         )
     )
     session.flush()
-    audit.record(session, Event.AUDITOR_OBJECTED, actor_id=None, about=review_id, now=now)
+    audit.record(session, event, actor_id=None, about=review_id, now=now)
 
 
 def objected(session: Session, cycle_id: uuid.UUID) -> Sequence[Review]:
-    """The reviews of a cycle that wait for people operations, because the auditor objected."""
+    """The reviews of a cycle that wait for people operations: the auditor objected, or counting them failed."""
     return session.scalars(
         select(Review)
         .join(Person, Person.id == Review.subject_id)
@@ -197,11 +244,11 @@ def objected(session: Session, cycle_id: uuid.UUID) -> Sequence[Review]:
 
 
 def count_again(session: Session, review_id: uuid.UUID) -> None:
-    """Lets the next sweep count a review to which the auditor objected. Raises `IllegalStep` for any other."""
+    """Lets the next sweep count a review that was set apart. Raises `IllegalStep` for any other."""
     review = _uncounted(session, review_id)
     if not review.is_objected:
         raise IllegalStep("This review is not waiting for anybody; it is being counted.")
-    review.is_objected = False
+    review.is_objected, review.attempts = False, 0
     # Should the auditor object once more, there is a mail once more.
     session.execute(delete(Mail).where(Mail.kind == Kind.OBJECTION, Mail.reference == review_id))
 
@@ -264,6 +311,13 @@ def _attendance(session: Session, cycle_id: uuid.UUID) -> tuple[int, int]:
         .where(Review.cycle_id == cycle_id)
     )
     return answered or 0, sum(sum((numbers or {}).values()) for numbers in invited)
+
+
+def _begin(session: Session, work: Update, attempts: InstrumentedAttribute[int]) -> bool:
+    number = session.scalar(
+        work.values({attempts: attempts + 1}).returning(attempts).execution_options(synchronize_session=False)
+    )
+    return number is None or number <= ATTEMPTS
 
 
 def _uncounted(session: Session, review_id: uuid.UUID) -> Review:

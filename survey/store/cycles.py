@@ -26,7 +26,7 @@ class Cycle(Base):
     they were changed, the opt-out last; `reminders` the slots that were left on, None for all. `manager_days` is by how
     many days managers read before the subjects; after the release `held_until` is set as long as subjects may not read.
     `spreads` is the typical spread of its published cells by points of the scale (survey.core.spreads), None until
-    everything is counted.
+    everything is counted. `attempts` is how often a worker began to measure it.
     """
 
     __tablename__ = "cycle"
@@ -59,6 +59,7 @@ class Cycle(Base):
     manager_days: Mapped[int] = mapped_column(default=0, server_default="0")
     held_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     spreads: Mapped[dict[str, Any] | None]
+    attempts: Mapped[int] = mapped_column(default=0, server_default="0")
 
     launcher: Mapped[Person] = relationship()
     reviews: Mapped[list[Review]] = relationship(back_populates="cycle", cascade="all, delete-orphan")
@@ -71,6 +72,7 @@ class Review(Base):
     `is_objected` says that the auditor objected to its report, so that it waits for people operations. A review that
     is tallied and has no report is one about which nothing was published.
     `answered` is how many did, of all relationships together: None until its invitations are deleted.
+    `attempts` is how often a worker began to count it.
     `managers` are those above the subject, by id from the top down, frozen at launch: the fixed tree of team views.
     `minutes` has how long the questionnaire takes by relationship, so that a mail need not read it.
     `published` is what the tally lets be said beside cells and comments, from then until the report is built.
@@ -91,6 +93,7 @@ class Review(Base):
     managers: Mapped[list[str] | None]
     published: Mapped[dict[str, Any] | None]
     answered: Mapped[int | None]
+    attempts: Mapped[int] = mapped_column(default=0, server_default="0")
 
     cycle: Mapped[Cycle] = relationship(back_populates="reviews")
     subject: Mapped[Person] = relationship()

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from survey.store import (
     audit,
+    canary,
     competencies,
     custody,
     cycles,
@@ -66,6 +67,7 @@ TABLES = {
         plans.Plan,
         plans.PlannedStep,
         instruments.Instrument,
+        canary.Canary,
     )
 }
 """Every table by its name."""

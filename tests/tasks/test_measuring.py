@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pandas
 import pingouin
 import pytest
@@ -96,6 +98,29 @@ def test_a_crash_while_measuring_leaves_nothing_and_it_is_measured_once(company,
     assert _stored(made.cycle_id) == first
 
 
+def test_a_measurement_that_ends_each_of_its_workers_is_begun_five_times_and_the_round_is_counted(
+    company, at_once, monkeypatch
+):
+    made = dozen.answered(company)
+    begun = []
+
+    def measure(*args, **kwargs):
+        begun.append(args)
+        raise _Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(measurements, "measure", measure)
+        for _ in range(8):
+            with contextlib.suppress(_Killed):
+                tasks.measure.run(str(made.cycle_id))
+    assert len(begun) == tally.ATTEMPTS
+    _sweep_until_done()
+    with context.reading() as session:
+        assert session.get(Instrument, made.cycle_id).body is None
+        assert cycles.get(session, made.cycle_id).is_key_destroyed
+        assert session.scalar(select(func.count()).select_from(Report)) == 12
+
+
 @pytest.mark.parametrize("subjects", [9, 10])
 def test_ten_people_under_review_are_needed(company, at_once, subjects):
     made = dozen.answered(company, subjects=subjects)
@@ -146,6 +171,10 @@ def test_the_stored_row_names_nobody_and_holds_no_answer(company, at_once):
         body = str(session.get(Instrument, made.cycle_id).body)
     assert not any(str(review_id) in body for review_id in made.said)
     assert not any(str(person_id) in body for person_id in company.ids.values())
+
+
+class _Killed(BaseException):
+    """What a task that ends its process does to everything in it: nothing is caught, nothing is committed."""
 
 
 def _fall_over(*args, **kwargs):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from sqlalchemy import func, select
 
@@ -9,7 +11,7 @@ from survey import context
 from survey.core import disclosure
 from survey.core.audit import Event
 from survey.core.cycles import Phase
-from survey.core.errors import IllegalStep
+from survey.core.errors import IllegalStep, KeyMissing
 from survey.core.relationships import Relationship
 from survey.services import audit, cycles, drafts, nominations, publication
 from survey.services import tally as services
@@ -111,6 +113,49 @@ def test_the_log_says_that_it_objected_and_not_why(company, mutant, capsys):
     assert "success_indicators" not in said.out + said.err
 
 
+def test_a_count_that_ends_each_of_its_workers_is_begun_five_times_and_then_told(company, monkeypatch):
+    cycle_id, thin, full = _answered(company)
+    begun = _dies(monkeypatch, thin)
+    for _ in range(8):
+        _sweep_of_mortals()
+    assert len(begun) == services.ATTEMPTS
+    with context.reading() as session:
+        assert [review.id for review in services.objected(session, cycle_id)] == [thin]
+        assert session.scalar(select(func.count()).where(Cell.review_id == full)) > 0
+        assert session.scalar(select(func.count()).where(Envelope.review_id == thin)) == 4
+        assert [entry.about for entry in audit.newest(session) if entry.event == Event.COUNT_GIVEN_UP] == [thin]
+    assert [letter.address for letter, _ in company.letters() if letter.kind == "objection"] == ["noor@company.test"]
+
+
+def test_counted_again_it_has_as_many_attempts_as_before(company, monkeypatch):
+    cycle_id, thin, _ = _answered(company)
+    begun = _dies(monkeypatch, thin)
+    for _ in range(8):
+        _sweep_of_mortals()
+    begun.clear()
+    _again(thin)
+    monkeypatch.undo()
+    _sweep()
+    with context.reading() as session:
+        assert session.get(Report, thin) is not None
+        assert cycles.get(session, cycle_id).is_key_destroyed
+
+
+def test_a_key_that_is_missing_for_a_day_costs_no_attempt(company, tmp_path):
+    cycle_id, thin, full = _answered(company)
+    keys = context.installation().keyring.directory
+    away = keys.rename(tmp_path / "away")
+    for _ in range(8):
+        for review_id in (thin, full):
+            with pytest.raises(KeyMissing):
+                tally.count.run(str(review_id))
+    away.rename(keys)
+    _sweep()
+    with context.reading() as session:
+        assert services.objected(session, cycle_id) == []
+        assert cycles.get(session, cycle_id).is_key_destroyed
+
+
 def _answered(company: Company):
     """A closed round about Sam, where one of four peers observed nothing, and Ben, where six rate everything."""
     cycle_id, thin = company.draft(dict.fromkeys(PEERS[:4], Relationship.PEER))
@@ -153,3 +198,28 @@ def mutant(monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(disclosure, "_cell", lambda *args: real(*args[:-1], args[-1] - 1))
         yield patched
+
+
+class _Killed(BaseException):
+    """What a task that kills its child does to everything in it: nothing is caught, nothing is committed."""
+
+
+def _dies(monkeypatch, review_id) -> list[object]:
+    real, begun = services.count, []
+
+    def count(session, about, keyring):
+        if about == review_id:
+            begun.append(about)
+            raise _Killed
+        return real(session, about, keyring)
+
+    monkeypatch.setattr(services, "count", count)
+    return begun
+
+
+def _sweep_of_mortals() -> None:
+    with context.reading() as session:
+        waiting = services.waiting(session)
+    for review_id in waiting:
+        with contextlib.suppress(_Killed):
+            tally.count.run(str(review_id))

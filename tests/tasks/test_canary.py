@@ -1,0 +1,29 @@
+"""The canary: silent until a task ran, alive for a while after it, and unharmed by two beats."""
+
+from __future__ import annotations
+
+from survey import context
+from survey.services import canary as services
+from tasks import canary
+
+
+def test_the_canary_is_silent_until_a_task_ran(company, clock):
+    assert not _is_alive()
+    canary.sing()
+    assert _is_alive()
+    clock.move(seconds=89)
+    assert _is_alive()
+    clock.move(seconds=1)
+    assert not _is_alive()
+
+
+def test_a_beat_that_is_doubled_does_no_harm(company, clock):
+    canary.sing()
+    canary.sing()
+    with context.reading() as session:
+        assert services.last_sang(session) == clock()
+
+
+def _is_alive() -> bool:
+    with context.reading() as session:
+        return services.is_alive(session, now=context.now())
