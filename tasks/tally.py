@@ -8,11 +8,12 @@ from __future__ import annotations
 import uuid
 
 import structlog
-from celery import shared_task
+from celery import Task, shared_task
+from kombu.exceptions import OperationalError
 
 from survey import context
 from survey.core.errors import KeyMissing, Unsafe
-from survey.services import publication, tally
+from survey.services import cycles, publication, tally
 from survey.store import base
 
 log = structlog.get_logger()
@@ -25,13 +26,13 @@ def sweep() -> int:
         unmeasured = tally.unmeasured(session)
         waiting = tally.waiting(session)
         due = publication.due(session)
-    batches = [cycle_id for cycle_id, missing in due.items() for _ in range(0, missing, publication.BATCH)]
-    for task, ids in ((measure, unmeasured), (count, waiting), (build, batches)):
+    for task, ids in ((measure, unmeasured), (count, waiting)):
         for one in ids:
-            task.delay(str(one))
+            _send(task, one)
+    batches = sum(_build_all(cycle_id, missing) for cycle_id, missing in due.items())
     if not waiting and not batches:
         finish()
-    return len(unmeasured) + len(waiting) + len(batches)
+    return len(unmeasured) + len(waiting) + batches
 
 
 @shared_task(name="tasks.tally.measure")
@@ -44,11 +45,12 @@ def measure(cycle_id: str) -> None:
         may_begin = tally.begin_measuring(session, uuid.UUID(cycle_id))
     with context.transaction() as session:
         if may_begin:
-            tally.measure(session, uuid.UUID(cycle_id), context.installation().keyring)
+            is_news = tally.measure(session, uuid.UUID(cycle_id), context.installation().keyring)
         else:
             log.error("measuring_given_up", cycle=cycle_id)
-            tally.leave_unmeasured(session, uuid.UUID(cycle_id))
-    context.wake("tasks.tally.sweep")
+            is_news = tally.leave_unmeasured(session, uuid.UUID(cycle_id))
+    if is_news:
+        context.wake("tasks.tally.sweep")
 
 
 @shared_task(name="tasks.tally.count")
@@ -62,9 +64,10 @@ def count(review_id: str) -> None:
             tally.set_apart(session, uuid.UUID(review_id), now=context.now())
         context.wake("tasks.outbox.sweep")
         return
+    is_news = False
     try:
         with context.transaction() as session:
-            tally.count(session, uuid.UUID(review_id), context.installation().keyring)
+            is_news = tally.count(session, uuid.UUID(review_id), context.installation().keyring)
     except KeyMissing:
         with context.transaction() as session:
             tally.take_back(session, uuid.UUID(review_id))
@@ -74,12 +77,9 @@ def count(review_id: str) -> None:
         with context.transaction() as session:
             tally.object_to(session, uuid.UUID(review_id), now=context.now())
         context.wake("tasks.outbox.sweep")
-    with context.reading() as session:
-        is_last = bool(publication.due(session))
-    if is_last:
-        context.wake("tasks.tally.sweep")
-    else:
-        finish()
+    # Of the many messages about one review, one at most leads to others: else they would beget each other.
+    if is_news:
+        _go_on(uuid.UUID(review_id))
 
 
 @shared_task(name="tasks.tally.build")
@@ -92,6 +92,23 @@ def build(cycle_id: str) -> None:
     finish()
 
 
+def _go_on(review_id: uuid.UUID) -> None:
+    """After a review is counted: has the reports of its round built, if it was the last one."""
+    with context.reading() as session:
+        cycle_id = cycles.review(session, review_id).cycle_id
+        missing = publication.due(session).get(cycle_id, 0)
+    if not _build_all(cycle_id, missing):
+        finish()
+
+
+def _build_all(cycle_id: uuid.UUID, missing: int) -> int:
+    """Has so many missing reports of a round built; the value is in how many batches."""
+    batches = range(0, missing, publication.BATCH)
+    for _ in batches:
+        _send(build, cycle_id)
+    return len(batches)
+
+
 def finish() -> None:
     """Destroys the keys of rounds that are through, each in the order that survives a crash; then cleans up."""
     with context.transaction() as session:
@@ -101,3 +118,11 @@ def finish() -> None:
             tally.destroy_key(session, cycle_id, context.installation().keyring)
     if cycle_ids:
         base.vacuum(context.installation().engine)
+
+
+def _send(task: Task, about: uuid.UUID) -> None:
+    """Asks for a task about this. Nothing is lost where the broker is away: the next sweep asks again."""
+    try:
+        task.delay(str(about))
+    except OperationalError as error:
+        log.warning("doorbell_failed", task=task.name, error=type(error).__name__)

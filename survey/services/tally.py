@@ -56,11 +56,16 @@ def begin_measuring(session: Session, cycle_id: uuid.UUID) -> bool:
     return _begin(session, update(Cycle).where(Cycle.id == cycle_id, ~is_measured), Cycle.attempts)
 
 
-def leave_unmeasured(session: Session, cycle_id: uuid.UUID) -> None:
-    """Lets a cycle be counted that was begun to be measured too often: there are no figures about it as a whole."""
+def leave_unmeasured(session: Session, cycle_id: uuid.UUID) -> bool:
+    """Lets a cycle be counted that was begun to be measured too often: there are no figures about it as a whole.
+
+    False when that was done before.
+    """
     rounds.locked(session, cycle_id)
-    if session.get(Instrument, cycle_id) is None:
-        session.add(Instrument(cycle_id=cycle_id, body=None))
+    if session.get(Instrument, cycle_id) is not None:
+        return False
+    session.add(Instrument(cycle_id=cycle_id, body=None))
+    return True
 
 
 def measure(session: Session, cycle_id: uuid.UUID, keyring: Keyring) -> bool:

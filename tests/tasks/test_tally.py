@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 
 import pytest
@@ -156,6 +157,22 @@ def test_a_key_that_is_missing_for_a_day_costs_no_attempt(company, tmp_path):
         assert cycles.get(session, cycle_id).is_key_destroyed
 
 
+def test_messages_do_not_beget_each_other(company, queue):
+    cycle_ids = [_closed(company, subjects=("sam", "ben", "ana")) for _ in range(4)]
+    for _ in range(3):
+        queue.append((tally.sweep, ()))
+    taken = 0
+    while queue:
+        taken += 1
+        assert taken < 100
+        task, arguments = queue.popleft()
+        task.run(*arguments)
+    with context.reading() as session:
+        assert all(cycles.get(session, cycle_id).is_key_destroyed for cycle_id in cycle_ids)
+    # Three sweeps that each ask for every review, and the reports of each round.
+    assert taken == 3 + 3 * 4 * 3 + 4
+
+
 def _answered(company: Company):
     """A closed round about Sam, where one of four peers observed nothing, and Ben, where six rate everything."""
     cycle_id, thin = company.draft(dict.fromkeys(PEERS[:4], Relationship.PEER))
@@ -171,6 +188,18 @@ def _answered(company: Company):
             company.answer(token, rating=None if name == "ana" else 3, words="Something to say.")
     company.close(cycle_id)
     return cycle_id, thin, full.id
+
+
+def _closed(company: Company, subjects):
+    """A closed round about these people, in which nobody answered."""
+    cycle_id, _ = company.draft(dict.fromkeys(PEERS[3:7], Relationship.PEER), subject=subjects[0])
+    with context.transaction() as session:
+        for name in subjects[1:]:
+            review = drafts.add_review(session, cycle_id, company.ids[name], [company.page_id])
+            nominations.choose(session, review.id, {company.ids[rater]: Relationship.PEER for rater in PEERS[3:7]})
+        cycles.open_(session, cycle_id, context.installation().keyring, actor_id=None, now=context.now())
+    company.close(cycle_id)
+    return cycle_id
 
 
 def _sweep() -> None:
@@ -189,6 +218,22 @@ def _sweep() -> None:
 def _again(review_id) -> None:
     with context.transaction() as session:
         services.count_again(session, review_id)
+
+
+@pytest.fixture(autouse=True)
+def nobody_listens(monkeypatch):
+    """Reports are built when a test says so."""
+    monkeypatch.setattr(tally.build, "delay", lambda cycle_id: None)
+
+
+@pytest.fixture
+def queue(monkeypatch):
+    """Messages in the order in which they are sent, as redis keeps them."""
+    sent = collections.deque()
+    for task in (tally.measure, tally.count, tally.build):
+        monkeypatch.setattr(task, "delay", lambda *arguments, task=task: sent.append((task, arguments)))
+    monkeypatch.setattr(context, "wake", lambda name: sent.append((tally.sweep, ())) if "tally" in name else None)
+    return sent
 
 
 @pytest.fixture
