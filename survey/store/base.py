@@ -23,6 +23,17 @@ NAMES = {
 UNORDERED = {"sqlite_with_rowid": False}
 """For tables that touch raters: SQLite keeps no row number, so that the order of writing is not kept either."""
 
+PATIENCE = {
+    # A server that lets us in and says nothing would hold a page, or a task, until somebody restarts the process.
+    "connect_timeout": 5,
+    # A network that swallows everything does not say so either: by default it is found out after hours.
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+"""How long a process waits for a PostgreSQL that has gone silent, in seconds; the last in milliseconds."""
+
 
 class Base(DeclarativeBase):
     """The base of all rows."""
@@ -73,7 +84,7 @@ def connect(url: str) -> Engine:
             max_overflow=12,
             pool_pre_ping=True,
             hide_parameters=True,
-            connect_args={"options": "-c lock_timeout=10s -c statement_timeout=60s -c timezone=UTC"},
+            connect_args=PATIENCE | {"options": "-c lock_timeout=10s -c statement_timeout=60s -c timezone=UTC"},
         )
     engine = create_engine(url, connect_args={"timeout": 30}, hide_parameters=True)
     event.listen(engine, "connect", _set_up_sqlite)
