@@ -12,7 +12,7 @@ PYTHON ?= $(shell for each in python3 python3.12 python3.11; do \
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check lint types lock screenshots load bench bench-answers bench-growth bench-mails \
-	bench-labels bench-spread bench-report bench-links drill sbom audit clean
+	bench-labels bench-spread bench-report bench-links faults drill sbom audit clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -93,6 +93,9 @@ sbom: setup  ## Write the bill of materials (CycloneDX) of what is installed: sb
 
 audit: setup  ## Look the packages of requirements.lock up among known vulnerabilities (docs/dependencies.md)
 	@$(BIN)/uv tool run pip-audit --requirement requirements.lock --require-hashes --disable-pip --strict $(ARGS)
+
+faults: setup  ## Break parts while people answer, and check that nothing is lost (ARGS="--minutes 20 --seed 360")
+	@$(BIN)/python -m tests.faults $(ARGS)
 
 clean:  ## Delete .venv and what tools leave behind; an instance with its data stays
 	rm -rf $(VENV) build dist artefacts *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis \
