@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from survey.store.canary import Canary
 
 QUEUE = "celery"
-SILENT_AFTER = timedelta(seconds=90)
-"""Six beats that were not heard; a task that takes as long as it may holds up one child only."""
+SILENT_AFTER = timedelta(seconds=150)
+"""As long as tasks may run that keep all children of a worker busy, and two beats."""
 
 
 def sing(session: Session, *, now: datetime) -> None:
