@@ -121,7 +121,7 @@ class Storm:
         found = {
             "web: killed": Fault("web", self._killed("web"), plant.is_web_there),
             "web: stopped": Fault("web", self._stopped("web"), weight=LIGHT),
-            "web: child killed": Fault("web", self._child_killed("web"), weight=LIGHT // 2),
+            "web: child killed": Fault("web", self._child_killed("web")),
             "worker: killed": Fault("worker", self._killed("worker"), self._sings(), may_double=CHILDREN),
             "worker: restarted": Fault("worker", self._restarted("worker", signal.SIGTERM), self._sings()),
             # One that is stopped for longer than a lease comes back to a mail that another has sent.
