@@ -21,6 +21,7 @@ HANDS = 4  # raters who answer at once
 GUST = 60  # faults between the openings of two rounds
 MEASURED = 10  # people under review, from which on a round is measured before it is counted
 LAZY = 0.4  # the share of invitations that nobody follows before a reminder comes
+BLINK = 0.05  # seconds; less is not printed
 LAST_CALL = 30.0  # seconds for the last reminders, after the time
 CALM = 300.0  # seconds in which everything has to be done after the faults
 
@@ -50,8 +51,8 @@ class Outcome:
         print(f"{'fault':<28}{'count':>6}   seconds until it was back: p50, p95, max")
         for kind, count in sorted(self.tally.struck.items()):
             seconds = self.tally.seconds[kind]
-            times = f"{rank(seconds, 50):>8.1f}{rank(seconds, 95):>8.1f}{max(seconds):>8.1f}" if max(seconds) else ""
-            print(f"{kind:<28}{count:>6}{times}")
+            times = [f"{rank(seconds, percent):>8.1f}" for percent in (50, 95, 100)]
+            print(f"{kind:<28}{count:>6}", *(times if max(seconds) >= BLINK else ()), sep="")
         for name, number in {**self.verdict, **self.figures}.items():
             print(f"{name:<56}{number:>10.6g}")
         print("did not come back:", ", ".join(self.tally.lasting) or "none", flush=True)
@@ -90,8 +91,8 @@ class Crowd:
             self._seen = len(mails)
 
 
-def run(database: str, *, seed: int, faults: int, seconds: float) -> Outcome:
-    """One run of this many faults, or of as many as fit into the time."""
+def run(database: str, *, seed: int, faults: int, seconds: float, subjects: int = MEASURED) -> Outcome:
+    """One run of this many faults, or of as many as fit into the time, after a calm round about so many subjects."""
     randomness = random.Random(seed)
     log = Log()
     with plants.running(database) as plant, rounds.company(plant, PEOPLE) as company:
@@ -100,9 +101,9 @@ def run(database: str, *, seed: int, faults: int, seconds: float) -> Outcome:
         outcome = Outcome(database, seed, storm.tally)
         crowd = Crowd(plant, log, seed)
         try:
-            until = time.monotonic() + seconds
-            company.open(randomness, subjects=MEASURED)
+            company.open(randomness, subjects=subjects)
             _be_through(company, storm, crowd)
+            until = time.monotonic() + seconds
             outcome.verdict["mails twice, or tried again, before the first fault"] = (
                 plant.sink.duplicates().total() + len(log.errors)
             )
@@ -130,9 +131,7 @@ def run(database: str, *, seed: int, faults: int, seconds: float) -> Outcome:
         # Each of its rounds goes through steps of its own while the worker is hit again and again.
         storm.ring("tasks.tally.sweep")
         storm.blow(min(GUST, faults // 4), time.monotonic() + 60, ("worker", "redis", "postgresql"))
-        outcome.figures["seconds until all was counted"] = plants.wait_until(
-            lambda: company.uncounted() == 0, CALM, "the tally"
-        )
+        outcome.figures["seconds until all was counted"] = _be_counted(company, storm)
         outcome.verdict["reviews counted wrong, or envelopes left"] = company.miscounted(answered)
         _add_figures(outcome, plant, log, len(company.rounds), answered.total())
     return outcome
@@ -148,6 +147,17 @@ def _be_through(company: Company, storm: Storm, crowd: Crowd) -> float:
         return company.waiting_mails() == 0 and crowd.is_done()
 
     return plants.wait_until(storm.works, CALM, "the parts") + plants.wait_until(is_through, CALM, "mail and answers")
+
+
+def _be_counted(company: Company, storm: Storm) -> float:
+    """Waits until every round is counted and its key destroyed; the value is how long that took."""
+
+    def is_counted() -> bool:
+        storm.ring("tasks.tally.sweep")
+        time.sleep(1)
+        return company.uncounted() == 0
+
+    return plants.wait_until(is_counted, CALM, "the tally")
 
 
 def _add_figures(outcome: Outcome, plant: Plant, log: Log, opened: int, answers: int) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -255,13 +255,9 @@ def _too_late(
     )
 
 
-def _invited(session: Session) -> Sequence[tuple[uuid.UUID, uuid.UUID, str, str]]:
-    return (
-        session.execute(
-            select(Invitation.id, Invitation.rater_id, Cycle.name, Invitation.state)
-            .join(Review, Review.id == Invitation.review_id)
-            .join(Cycle, Cycle.id == Review.cycle_id)
-        )
-        .tuples()
-        .all()
-    )
+def _invited(session: Session) -> Sequence[Row[tuple[uuid.UUID, uuid.UUID, str, str]]]:
+    return session.execute(
+        select(Invitation.id, Invitation.rater_id, Cycle.name, Invitation.state)
+        .join(Review, Review.id == Invitation.review_id)
+        .join(Cycle, Cycle.id == Review.cycle_id)
+    ).all()
