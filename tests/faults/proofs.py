@@ -160,7 +160,7 @@ def run(names: Iterable[str]) -> bool:
         proof = PROOFS[name]()
         print(f"\n{name}")
         for words, value in proof.figures.items():
-            print(f"    {words:<48}{value:>10.4g}")
+            print(f"    {words:<48}{value:>10.6g}")
         for words, holds in proof.holds.items():
             print(f"    {words:<48}{'yes' if holds else 'NO':>10}", flush=True)
         is_good &= all(proof.holds.values())

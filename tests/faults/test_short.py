@@ -1,4 +1,4 @@
-"""Some faults in half a minute: nothing is lost, nothing is counted twice, nothing comes unasked."""
+"""Some faults: nothing is lost, nothing is counted twice, nothing comes unasked."""
 
 from __future__ import annotations
 
