@@ -110,14 +110,17 @@ def _build_all(cycle_id: uuid.UUID, missing: int) -> int:
 
 
 def finish() -> None:
-    """Destroys the keys of rounds that are through, each in the order that survives a crash; then cleans up."""
+    """Destroys the keys of rounds that are through, cleans up, and then says so: a crash has all of it done again."""
     with context.transaction() as session:
         cycle_ids = tally.finish(session)
-    for cycle_id in cycle_ids:
-        with context.transaction() as session:
+    if not cycle_ids:
+        return
+    with context.reading() as session:
+        for cycle_id in cycle_ids:
             tally.destroy_key(session, cycle_id, context.installation().keyring)
-    if cycle_ids:
-        base.vacuum(context.installation().engine)
+    base.vacuum(context.installation().engine)
+    with context.transaction() as session:
+        tally.note_destroyed(session, cycle_ids)
 
 
 def _send(task: Task, about: uuid.UUID) -> None:

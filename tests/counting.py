@@ -22,9 +22,9 @@ def count() -> None:
     build()
     with context.transaction() as session:
         finished = tally.finish(session)
-    for cycle_id in finished:
-        with context.transaction() as session:
+        for cycle_id in finished:
             tally.destroy_key(session, cycle_id, keyring)
+        tally.note_destroyed(session, finished)
 
 
 def build() -> None:

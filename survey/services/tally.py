@@ -8,7 +8,7 @@ counted, `measure` looks once over its answers; reports are built afterwards, in
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from secrets import SystemRandom
@@ -202,12 +202,24 @@ def finish(session: Session) -> Sequence[uuid.UUID]:
 
 
 def destroy_key(session: Session, cycle_id: uuid.UUID, keyring: Keyring) -> None:
-    """Destroys the key of a counted cycle, then says so. After a crash between the two it is simply done again."""
+    """Destroys the key of a counted cycle. `note_destroyed` says so when nothing is left of the envelopes either.
+
+    After a crash between the two both are simply done again.
+    """
     cycle = session.get(Cycle, cycle_id)
     if cycle is None or cycle.phase != Phase.TALLIED:
         raise IllegalStep("A key is destroyed after the count, not before.")
     keyring.destroy(cycle_id)
-    cycle.is_key_destroyed = True
+
+
+def note_destroyed(session: Session, cycle_ids: Collection[uuid.UUID]) -> None:
+    """Notes that the keys of these cycles are destroyed: they may be released."""
+    session.execute(
+        update(Cycle)
+        .where(Cycle.id.in_(cycle_ids))
+        .values(is_key_destroyed=True)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def object_to(session: Session, review_id: uuid.UUID, *, now: datetime) -> None:

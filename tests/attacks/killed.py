@@ -135,13 +135,16 @@ def sweep(scene: Scene, count: Callable[[Scene, uuid.UUID], None] | None = None)
     with scene.transaction() as session:
         cycle_ids = tally.finish(session)
     scene.reaper.point("between the end of the count and the key")
-    for cycle_id in cycle_ids:
-        with scene.transaction() as session:
+    with scene.transaction() as session:
+        for cycle_id in cycle_ids:
             tally.destroy_key(session, cycle_id, scene.keyring)
     scene.reaper.point("between the key and the vacuum")
     if cycle_ids:
         base.vacuum(scene.engine)
-    scene.reaper.point("after the vacuum")
+    scene.reaper.point("between the vacuum and the note")
+    with scene.transaction() as session:
+        tally.note_destroyed(session, cycle_ids)
+    scene.reaper.point("after the note")
 
 
 def count_one(scene: Scene, review_id: uuid.UUID) -> None:

@@ -12,7 +12,7 @@ from survey import context
 from survey.core import disclosure
 from survey.core.audit import Event
 from survey.core.cycles import Phase
-from survey.core.errors import IllegalStep, KeyMissing
+from survey.core.errors import BadInput, IllegalStep, KeyMissing
 from survey.core.relationships import Relationship
 from survey.services import audit, cycles, drafts, nominations, publication
 from survey.services import tally as services
@@ -200,6 +200,29 @@ def _closed(company: Company, subjects):
         cycles.open_(session, cycle_id, context.installation().keyring, actor_id=None, now=context.now())
     company.close(cycle_id)
     return cycle_id
+
+
+def test_a_crash_before_the_files_are_clean_has_them_cleaned_before_anything_is_released(company, monkeypatch):
+    cycle_id, _, _ = _answered(company)
+    cleaned = []
+
+    def crash(engine):
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("survey.store.base.vacuum", crash)
+        with pytest.raises(MemoryError):
+            _sweep()
+    keyring = context.installation().keyring
+    assert not keyring.is_kept(cycle_id)
+    with context.reading() as session, pytest.raises(BadInput, match="being destroyed"):
+        cycles.release(session, cycle_id, actor_id=None, now=context.now())
+    monkeypatch.setattr("survey.store.base.vacuum", cleaned.append)
+    tally.finish()
+    tally.finish()
+    assert cleaned == [context.installation().engine]
+    with context.transaction() as session:
+        cycles.release(session, cycle_id, actor_id=None, now=context.now())
 
 
 def _sweep() -> None:
