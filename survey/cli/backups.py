@@ -96,7 +96,7 @@ def _restore(
             raise BadBackup("The database is not empty. To delete what is in it, restore with --replace.")
         with Session(bind=connection, join_transaction_mode="create_savepoint") as session:
             counted: set[uuid.UUID] = restores.counted(session) if schema.is_current(connection) else set()
-        schema.make_anew(connection)
+        backups.make_anew(connection)
         loaded = backups.load(connection, file)
         with Session(bind=connection, join_transaction_mode="create_savepoint") as session:
             settled = restores.settle(session, made_at=made_at, pace=pace, new_links=new_links, now=now)

@@ -15,7 +15,7 @@ from survey.core.audit import Event
 from survey.core.cycles import Phase
 from survey.core.errors import IllegalStep, NotFound
 from survey.core.people import LANGUAGE
-from survey.store import audit, departures, people, schema
+from survey.store import audit, departures, people, received
 from survey.store.cycles import Cycle, Review
 from survey.store.imports import PeopleImport
 from survey.store.mailings import Mailing, RefusedAddress, Snooze
@@ -86,7 +86,7 @@ def erase(session: Session, person_id: uuid.UUID, *, actor_id: uuid.UUID, now: d
         session.delete(draft)
     session.flush()
     reviews = session.scalars(select(Review.id).where(Review.subject_id == person_id)).all()
-    schema.forget_received(session, reviews)
+    received.forget(session, reviews)
     session.execute(update(Plan).where(Plan.shared_with_id == person_id).values(shared_with_id=None))
     for mailed in (Mailing, Snooze, RefusedAddress):
         session.execute(delete(mailed).where(mailed.person_id == person_id))
@@ -105,7 +105,7 @@ def erase(session: Session, person_id: uuid.UUID, *, actor_id: uuid.UUID, now: d
 def touched() -> Sequence[str]:
     """The tables that an erasure takes from, for the vacuum after it."""
     own = ("person", "sign_in", "sign_in_link", "outbox", "mailing", "snooze", "refused_address")
-    return (*schema.RECEIVED, "planned_step", *own, "nomination", "review", "people_import")
+    return (*received.TABLES, "planned_step", *own, "nomination", "review", "people_import")
 
 
 def _person(session: Session, person_id: uuid.UUID) -> Person:

@@ -13,7 +13,7 @@ from survey.core import cycles
 from survey.core.audit import Event
 from survey.core.cycles import Phase
 from survey.core.letters import Kind
-from survey.store import audit, schema
+from survey.store import audit, received
 from survey.store.cycles import Cycle, Review
 from survey.store.invitations import Invitation, InvitationToken, State
 from survey.store.nominations import Nomination
@@ -68,7 +68,7 @@ def delete_reports(session: Session, *, before: datetime, now: datetime) -> int:
     ).all()
     for cycle in due:
         reviews = session.scalars(select(Review.id).where(Review.cycle_id == cycle.id)).all()
-        deleted = schema.forget_received(session, reviews)
+        deleted = received.forget(session, reviews)
         session.execute(delete(Mail).where(Mail.kind == Kind.CHECK_IN, Mail.reference.in_(reviews)))
         cycle.phase, cycle.held_until = cycles.step(Phase(cycle.phase), Phase.ARCHIVED), None
         session.flush()
@@ -79,7 +79,7 @@ def delete_reports(session: Session, *, before: datetime, now: datetime) -> int:
 
 def touched() -> Sequence[str]:
     """The tables from which rounds lost rows, to be written anew after it."""
-    return (*schema.RECEIVED, "planned_step", "invitation", "invitation_token", "nomination")
+    return (*received.TABLES, "planned_step", "invitation", "invitation_token", "nomination")
 
 
 def _record(session: Session, event: Event, cycle_id: uuid.UUID, detail: dict[str, str], now: datetime) -> None:

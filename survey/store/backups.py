@@ -19,7 +19,21 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from sqlalchemy import JSON, Column, Connection, Date, Engine, LargeBinary, Table, Uuid, insert, select, update
+from sqlalchemy import (
+    JSON,
+    Column,
+    Connection,
+    Date,
+    Engine,
+    LargeBinary,
+    MetaData,
+    Table,
+    Uuid,
+    insert,
+    select,
+    text,
+    update,
+)
 
 from survey.core.errors import BadBackup
 from survey.store import schema
@@ -117,6 +131,23 @@ def load(connection: Connection, path: Path) -> dict[str, int]:
         this = [table.c[name] == value for name, value in key.items()]
         connection.execute(update(table).where(*this).values(**links))
     return loaded
+
+
+def make_anew(connection: Connection) -> None:
+    """Drops every table that is there, with all rows, and makes those of this program; the caller commits."""
+    found = MetaData()
+    found.reflect(connection)
+    found.drop_all(connection)
+    if connection.dialect.name == "postgresql":
+        # What triggers call is left when their tables have gone.
+        for name in connection.scalars(
+            text(
+                "SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = current_schema()::regnamespace "
+                "AND prorettype = 'trigger'::regtype"
+            )
+        ).all():
+            connection.exec_driver_sql(f"DROP FUNCTION {name}")
+    schema.migrate(connection)
 
 
 def _tables() -> list[Table]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
@@ -11,8 +9,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, MetaData, delete, func, inspect, literal, select, text
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, Engine, inspect, literal, select, text
 
 from survey.store import (
     audit,
@@ -72,14 +69,16 @@ TABLES = {
 }
 """Every table by its name."""
 
-RECEIVED = ("cell", "comment", "withheld", "report", "plan")
-"""The tables of what was said about a person, by review: their rows go with the person, and with time."""
-
 
 def upgrade(engine: Engine, *, to: str = "head") -> None:
     """Brings the tables of this database to a revision, in one transaction."""
     with engine.begin() as connection:
-        command.upgrade(_alembic(connection), to)
+        migrate(connection, to=to)
+
+
+def migrate(connection: Connection, *, to: str = "head") -> None:
+    """Brings the tables to a revision; the caller commits."""
+    command.upgrade(_alembic(connection), to)
 
 
 def downgrade(engine: Engine, *, to: str) -> None:
@@ -95,23 +94,6 @@ def is_empty(connection: Connection) -> bool:
     return is_current(connection) and not any(
         connection.execute(select(literal(1)).select_from(table).limit(1)).first() for table in metadata.sorted_tables
     )
-
-
-def make_anew(connection: Connection) -> None:
-    """Drops every table that is there, with all rows, and makes those of this program; the caller commits."""
-    found = MetaData()
-    found.reflect(connection)
-    found.drop_all(connection)
-    if connection.dialect.name == "postgresql":
-        # What triggers call is left when their tables have gone.
-        for name in connection.scalars(
-            text(
-                "SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = current_schema()::regnamespace "
-                "AND prorettype = 'trigger'::regtype"
-            )
-        ).all():
-            connection.exec_driver_sql(f"DROP FUNCTION {name}")
-    command.upgrade(_alembic(connection), "head")
 
 
 def others(connection: Connection) -> int:
@@ -143,17 +125,6 @@ def revision(connection: Connection) -> str | None:
 def head() -> str | None:
     """The revision that this program knows. Read once: a new program is a new process."""
     return ScriptDirectory.from_config(_settings()).get_current_head()
-
-
-def forget_received(session: Session, reviews: Collection[uuid.UUID]) -> dict[str, int]:
-    """Deletes all that was said about the subjects of these reviews; the value is how many rows, by table."""
-    deleted = {}
-    for name in RECEIVED:
-        table = metadata.tables[name]
-        which = table.c.review_id.in_(reviews)
-        deleted[name] = session.scalar(select(func.count()).select_from(table).where(which)) or 0
-        session.execute(delete(table).where(which))
-    return deleted
 
 
 def _alembic(connection: Connection) -> Config:

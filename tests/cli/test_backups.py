@@ -285,7 +285,7 @@ def test_a_failed_restore_leaves_the_database_as_it_was(company, tmp_path):
     backups.write(context.installation().engine, path, now=context.now())
     before = everything()
     with context.installation().engine.connect() as connection, connection.begin() as restore:
-        schema.make_anew(connection)
+        backups.make_anew(connection)
         backups.load(connection, path)
         restore.rollback()
     assert everything() == before

@@ -13,7 +13,7 @@ from survey.core.errors import BadInput, IllegalStep, LinkClosed, NotFound
 from survey.core.people import Profile
 from survey.services import cycles, erasures, imports, nominations, participation, people
 from survey.services.people import Search
-from survey.store import base, schema
+from survey.store import base, received, schema
 from survey.store.audit import AuditEntry
 from survey.store.cycles import Review
 from survey.store.invitations import Invitation
@@ -159,7 +159,7 @@ def test_an_erased_person_leaves_no_name_no_address_and_no_word_about_them_behin
     assert +attackers.read(attackers.dump(engine), words) == {}
     with context.reading() as session:
         assert participation.totals(session, [cycle_id]) == before
-        for table in schema.RECEIVED:
+        for table in received.TABLES:
             assert session.scalar(select(func.count()).select_from(schema.metadata.tables[table])) == 0
         assert session.get(Review, review_id).subject.name == erasures.NAMELESS
         entry = session.scalars(select(AuditEntry).order_by(AuditEntry.number.desc())).first()
@@ -212,7 +212,7 @@ def test_every_table_that_hangs_on_a_review_or_a_person_was_thought_of():
         for key in table.foreign_keys:
             if key.column.table.name in hanging:
                 hanging[key.column.table.name].add(f"{table.name}.{key.parent.name}")
-    assert {each.split(".")[0] for each in hanging["review"]} == {*schema.RECEIVED, *erasures.KEPT}
+    assert {each.split(".")[0] for each in hanging["review"]} == {*received.TABLES, *erasures.KEPT}
     assert hanging["person"] == {
         "person.manager_id",  # emptied
         "sign_in.person_id",  # deleted

@@ -15,7 +15,7 @@ from survey.core.letters import Kind
 from survey.core.plans import Step
 from survey.core.retention import months_before
 from survey.services import audit, cycles, participation, plans
-from survey.store import schema
+from survey.store import received, schema
 from survey.store.invitations import Invitation, InvitationToken
 from survey.store.nominations import Nomination
 from survey.store.outbox import Mail
@@ -81,7 +81,7 @@ def test_reports_are_deleted_after_twenty_four_months_and_the_round_is_archived(
     assert rows(Report) == 1
     clock.move(days=40)
     assert retention.delete_due() == 1
-    assert {table: rows(schema.TABLES[table]) for table in schema.RECEIVED} == dict.fromkeys(schema.RECEIVED, 0)
+    assert {table: rows(schema.TABLES[table]) for table in received.TABLES} == dict.fromkeys(received.TABLES, 0)
     assert rows(PlannedStep) == 0
     with context.reading() as session:
         assert Kind.CHECK_IN not in session.scalars(select(Mail.kind)).all()
