@@ -107,7 +107,7 @@ def compose(session: Session, mail_id: uuid.UUID, *, pace: Pace = CONSIDERATE, n
         return None
     person = session.get(Person, mail.person_id)
     if person is None or not person.is_active:
-        _settle(session, mail, State.SETTLED)
+        _settle(session, mail.id, State.SETTLED)
         return None
     if mail.attempts >= ATTEMPTS:
         # It has ended each of its workers: whatever it is, it does not end another one.
@@ -119,7 +119,7 @@ def compose(session: Session, mail_id: uuid.UUID, *, pace: Pace = CONSIDERATE, n
     letter = _COMPOSERS[mail.kind](session, mail, person, pace, now)
     if letter is None:
         # The same row is left as by a mail that went out.
-        _settle(session, mail, State.SETTLED)
+        _settle(session, mail.id, State.SETTLED)
     elif letter.kind is Kind.REMINDER:
         mail.state = State.SETTLED
     return letter
@@ -127,10 +127,9 @@ def compose(session: Session, mail_id: uuid.UUID, *, pace: Pace = CONSIDERATE, n
 
 def sent(session: Session, mail_id: uuid.UUID) -> None:
     """Settles a mail that the server has taken. Its address works, whatever was known of it."""
-    mail = session.get(Mail, mail_id)
-    if mail is not None:
-        _settle(session, mail, State.SETTLED)
-        session.execute(delete(RefusedAddress).where(RefusedAddress.person_id == mail.person_id))
+    reader = select(Mail.person_id).where(Mail.id == mail_id).scalar_subquery()
+    session.execute(delete(RefusedAddress).where(RefusedAddress.person_id == reader))
+    _settle(session, mail_id, State.SETTLED)
 
 
 def refused(session: Session, mail_id: uuid.UUID) -> None:
@@ -157,14 +156,14 @@ def delayed(session: Session, mail_id: uuid.UUID, *, now: datetime) -> None:
 
 
 def _fail(session: Session, mail: Mail) -> None:
-    _settle(session, mail, State.FAILED)
+    _settle(session, mail.id, State.FAILED)
     person = session.get_one(Person, mail.person_id)
     session.merge(RefusedAddress(person_id=person.id, address=person.address))
 
 
-def _settle(session: Session, mail: Mail, state: State) -> None:
-    mail.state, mail.lease_until, mail.attempts = state, None, 0
-    session.execute(delete(Mailing).where(Mailing.mail_id == mail.id))
+def _settle(session: Session, mail_id: uuid.UUID, state: State) -> None:
+    session.execute(update(Mail).where(Mail.id == mail_id).values(state=state, lease_until=None, attempts=0))
+    session.execute(delete(Mailing).where(Mailing.mail_id == mail_id))
 
 
 def _is_put_off(session: Session, mail: Mail, zone: tzinfo, pace: Pace, now: datetime) -> bool:
