@@ -20,7 +20,7 @@ from celery import Celery
 from flask import Flask
 from flask_wtf import FlaskForm
 from nacl.public import PrivateKey
-from sqlalchemy import Engine, delete, select, text, update
+from sqlalchemy import Engine, Insert, delete, event, select, text, update
 from sqlalchemy.orm import Session
 from wtforms import BooleanField
 
@@ -141,10 +141,10 @@ def remember_the_done(patch: pytest.MonkeyPatch) -> None:
         submit(session, token, *args, **kwargs)
         done.add(fingerprint(token))
 
-    def look(token: str, *args: object):
+    def look(session: Session, token: str, *args: object):
         if fingerprint(token) in done:
             raise LinkClosed("You have already answered. Thank you!")
-        return opened_by(token, *args)
+        return opened_by(session, token, *args)
 
     patch.setattr(responses, "submit", note)
     patch.setattr(responses, "_opened_by", look)
@@ -165,22 +165,29 @@ class SameShuffle:
         return random.SystemRandom().sample(population, k)
 
 
-def numbered_comment(**fields: object) -> Comment:
-    """A comment whose key counts upwards, as a serial would."""
-    return Comment(id=uuid.UUID(int=next(_numbers)), **fields)
+def number_the_comments(engine: Engine) -> None:
+    """From here on comments on this engine get keys that count upwards, as a serial would."""
+    numbers = itertools.count(1)
+    _give_keys(engine, lambda said: uuid.UUID(int=next(numbers)))
 
 
-def comment_by(authors: Mapping[str, uuid.UUID]) -> Callable[..., Comment]:
-    """Comments whose keys begin with something of their author; `authors` has them by the first word of a text."""
+def mark_the_comments(engine: Engine, authors: Mapping[str, uuid.UUID]) -> None:
+    """Their keys begin with something of their author; `authors` has them by the first word of a text."""
 
-    def comment(**fields: object) -> Comment:
-        author = hashlib.sha256(authors[str(fields["text"]).split()[0]].bytes).digest()
-        return Comment(id=uuid.UUID(bytes=author[:8] + secrets.token_bytes(8)), **fields)
+    def key(said: str) -> uuid.UUID:
+        author = hashlib.sha256(authors[said.split(maxsplit=1)[0]].bytes).digest()
+        return uuid.UUID(bytes=author[:8] + secrets.token_bytes(8))
 
-    return comment
+    _give_keys(engine, key)
 
 
-_numbers = itertools.count(1)
+def _give_keys(engine: Engine, key: Callable[[str], uuid.UUID]) -> None:
+    def with_keys(connection, statement, many, one, options):
+        if isinstance(statement, Insert) and statement.table.name == Comment.__tablename__:
+            return statement, [row | {"id": key(row["text"])} for row in many or [one]], {}
+        return statement, many, one
+
+    event.listen(engine, "before_execute", with_keys, retval=True)
 
 
 def packed_without_filling(response: Response) -> bytes:
