@@ -23,7 +23,7 @@ def of(places: Sequence[str], years: Iterable[int]) -> Mapping[date, str]:
         country, _, part = place.partition("-")
         try:
             theirs = country_holidays(country, subdiv=part or None, years=years, expand=False, language="en_US")
-        except NotImplementedError:
+        except NotImplementedError:  # what the package raises for a place that it does not know
             raise BadInput(f"No holidays are known of {place}.") from None
         for day, name in theirs.items():
             found.setdefault(day, f"{name} ({place})")

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import psutil
@@ -52,7 +52,7 @@ class Crowd:
         return [Rater(token, invitation, self.questionnaire, Browser(port)) for token, invitation in self.links]
 
 
-def draft(company: Company, reviews: int) -> uuid.UUID:
+def draft(company: Company, reviews: int, *, now: datetime) -> uuid.UUID:
     """A round in draft with so many reviews: its id."""
     people = [
         {"id": uuid.uuid4(), "name": f"Person {number}", "address": f"person{number}.{uuid.uuid4().hex}@company.test"}
@@ -65,8 +65,8 @@ def draft(company: Company, reviews: int) -> uuid.UUID:
             "Spring round",
             launcher_id=company.ids["marta"],
             minimum=4,
-            closes_at=context.now() + timedelta(days=14),
-            now=context.now(),
+            closes_at=now + timedelta(days=14),
+            now=now,
         )
         for number in range(reviews):
             subject, *peers = people[number * (PEERS + 1) : (number + 1) * (PEERS + 1)]
@@ -84,7 +84,7 @@ def launch(cycle_id: uuid.UUID) -> None:
 
 def gather(company: Company, raters: int) -> Crowd:
     """A crowd of so many raters, or up to seven more. Their links are minted here; mail is measured elsewhere."""
-    cycle_id = draft(company, -(-raters // PEERS))
+    cycle_id = draft(company, -(-raters // PEERS), now=context.now())
     launch(cycle_id)
     crowd = None
     with context.transaction() as session:

@@ -104,7 +104,7 @@ def once(table: Table, reviews: int, port: int) -> None:
     parts = context.installation()
     current_app.extensions[context.EXTENSION] = replace(parts, ring=lambda task: None)
     company, people = Company(current_app), reviews * PEERS
-    cycle_id = crowds.draft(company, reviews)
+    cycle_id = crowds.draft(company, reviews, now=context.now())
     table.time("launch, by invitation", people, lambda: crowds.launch(cycle_id))
     table.time("mail through the outbox", people, lambda: _send_all(people))
     table.time("sweep with nothing due", people, lambda: [_look() for _ in range(20)])

@@ -6,32 +6,28 @@ one worker takes, and how much memory it holds on the way.
 
 from __future__ import annotations
 
-import secrets
 import tempfile
 import time
-import uuid
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
 from flask import current_app
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, select
 
 from survey import context
 from survey.core.mailings import CONSIDERATE
-from survey.core.relationships import Relationship
 from survey.delivery import mail
 from survey.delivery.mail import Sender
-from survey.services import cycles, drafts, mailings, outbox
+from survey.services import cycles, mailings, outbox
 from survey.store.invitations import InvitationToken
-from survey.store.nominations import Nomination
-from survey.store.people import Person
 from tests import servers
 from tests.attacks.rounds import installation
+from tests.benchmarks import crowds
 from tests.company import Company
 
-REVIEWS, RATERS = 800, 8
+REVIEWS, RATERS = 800, crowds.PEERS
 SENDER = Sender("Seek Feedback <feedback@company.test>", "https://feedback.company.test", "Company")
 
 
@@ -41,7 +37,7 @@ def main() -> None:
         databases = servers.Databases(Path(folder))
         with installation(databases, "sqlite", Path(folder)) as app:
             now = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
-            cycle_id = _draft(Company(app), now)
+            cycle_id = crowds.draft(Company(app), REVIEWS, now=now)
             with _timed("open the round", REVIEWS * RATERS), context.transaction() as session:
                 cycles.open_(session, cycle_id, context.installation().keyring, actor_id=None, now=now)
             with _timed("gather", REVIEWS * RATERS), context.transaction() as session:
@@ -76,31 +72,6 @@ def _letters(now):
                 yield letter
         if not leased:
             return
-
-
-def _draft(company: Company, now: datetime) -> uuid.UUID:
-    people = [
-        {"id": uuid.uuid4(), "name": f"Person {number}", "address": f"{secrets.token_hex(6)}@company.test"}
-        for number in range(REVIEWS * (RATERS + 1))
-    ]
-    with context.transaction() as session:
-        session.execute(insert(Person), people)
-        cycle = drafts.make(
-            session,
-            "Spring round",
-            launcher_id=company.ids["marta"],
-            minimum=4,
-            closes_at=now + timedelta(days=14),
-            now=now,
-        )
-        for number in range(REVIEWS):
-            subject, *raters = people[number * (RATERS + 1) : (number + 1) * (RATERS + 1)]
-            review = drafts.add_review(session, cycle.id, subject["id"], [company.page_id])
-            session.add_all(
-                Nomination(review_id=review.id, rater_id=rater["id"], relationship=Relationship.PEER)
-                for rater in raters
-            )
-        return cycle.id
 
 
 class _timed:  # noqa: N801 - read as a word of the code around it
