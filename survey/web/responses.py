@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby
+from typing import Any
 
 from flask import Blueprint, Response, flash, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -193,7 +194,7 @@ def thanks() -> ResponseReturnValue:
         waiting = ()
     response = make_response(render_template("responses/thanks.html", waiting=waiting))
     if not waiting:
-        _set_cookie(response, _TOKEN, "", max_age=timedelta(0))
+        response.delete_cookie(_cookie(_TOKEN), **_attributes())
     return response
 
 
@@ -310,12 +311,8 @@ def _cookie(name: str) -> str:
 
 
 def _set_cookie(response: Response, name: str, value: str, *, max_age: timedelta | None = None) -> None:
-    response.set_cookie(
-        _cookie(name),
-        value,
-        max_age=max_age,
-        path="/",
-        secure=context.installation().secure,
-        httponly=True,
-        samesite="Lax",
-    )
+    response.set_cookie(_cookie(name), value, max_age=max_age, **_attributes())
+
+
+def _attributes() -> dict[str, Any]:
+    return {"path": "/", "secure": context.installation().secure, "httponly": True, "samesite": "Lax"}
