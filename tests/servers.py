@@ -155,11 +155,11 @@ def _migrate(url: str) -> None:
 class Mailbox:
     """An SMTP server that keeps what it is given."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, knows_other_letters: bool = True) -> None:
         self.messages: list[EmailMessage] = []
         self.answers: dict[str, str] = {}  # an address, and what the server says to it
         self.port = free_port()
-        self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
+        self._controller = Controller(self, hostname="127.0.0.1", port=self.port, enable_SMTPUTF8=knows_other_letters)
 
     def start(self) -> None:
         self._controller.start()
