@@ -6,6 +6,7 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -17,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from config import Config
 from survey import context
 from survey.delivery import mail
-from survey.delivery.mail import Connection, Delayed, Refused, Sender, Server
+from survey.delivery.mail import Connection, Delayed, Message, Refused, Sender, Server
 from survey.services import mailings, outbox
 
 AT_ONCE = 50
@@ -39,31 +40,25 @@ def sweep() -> int:
     server = Server(
         config.smtp_host, config.smtp_port, config.smtp_security, config.smtp_username, config.smtp_password
     )
+    sender = Sender(config.mail_from, config.base_url, config.company)
     out = 0
-    with mail.connected(server) as connection:
+    with mail.connected(server) as connection, _held() as held:
         for mail_id in leased:
             if context.now() - began > ENOUGH:
                 break  # The lease of what is left runs out, and another sweep takes it.
-            out += _deliver(
-                connection, mail_id, Sender(config.mail_from, config.base_url, config.company), leased_at=began
-            )
+            held.mail_id = mail_id
+            out += _deliver(connection, mail_id, sender, leased_at=began)
     if len(leased) == AT_ONCE:
         context.wake("tasks.outbox.sweep")
     return out
 
 
 def _deliver(connection: Connection, mail_id: uuid.UUID, sender: Sender, *, leased_at: datetime) -> bool:
-    now, pace = context.now(), context.installation().pace
-    with context.transaction() as session:
-        if not outbox.hold(session, mail_id, leased_at=leased_at, now=now):
-            return False
-        letter = outbox.compose(session, mail_id, pace=pace, now=now)
-    if letter is None:
+    message = _written(mail_id, sender, leased_at)
+    if message is None:
         return False
-    message = mail.compose(letter, current_app.jinja_env, sender, now=now)
     try:
-        with _kept(mail_id):
-            connection.send(message)
+        connection.send(message)
     except Refused:
         log.warning("mail_refused")
         with context.transaction() as session:
@@ -79,17 +74,42 @@ def _deliver(connection: Connection, mail_id: uuid.UUID, sender: Sender, *, leas
     return True
 
 
+def _written(mail_id: uuid.UUID, sender: Sender, leased_at: datetime) -> Message | None:
+    """The mail, if it is still wanted. One that cannot be written keeps no other from going out."""
+    now, pace = context.now(), context.installation().pace
+    try:
+        with context.transaction() as session:
+            letter = outbox.compose(session, mail_id, leased_at=leased_at, pace=pace, now=now)
+        return None if letter is None else mail.compose(letter, current_app.jinja_env, sender, now=now)
+    except SQLAlchemyError:
+        raise
+    except Exception as error:
+        log.error("mail_not_written", error=context.described(error))
+        with context.transaction() as session:
+            outbox.not_written(session, mail_id, now=now)
+        return None
+
+
+@dataclass
+class _Held:
+    """The mail that is being sent."""
+
+    mail_id: uuid.UUID | None = None
+
+
 @contextmanager
-def _kept(mail_id: uuid.UUID) -> Iterator[None]:
-    """Renews the lease of a mail for as long as this process lives and is sending it."""
+def _held() -> Iterator[_Held]:
+    """Renews the lease of the mail that is being sent, for as long as this process lives."""
     app = cast(Any, current_app)._get_current_object()
-    is_out = threading.Event()
+    held, is_over = _Held(), threading.Event()
 
     def renew() -> None:
-        while not is_out.wait(RENEWAL):
+        while not is_over.wait(RENEWAL):
+            if held.mail_id is None:
+                continue
             try:
                 with app.app_context(), context.transaction() as session:
-                    outbox.keep(session, mail_id, now=context.now())
+                    outbox.keep(session, held.mail_id, now=context.now())
             except SQLAlchemyError as error:
                 # Without the database the lease runs out; then the mail may go out twice, with one Message-ID.
                 log.warning("lease_not_renewed", error=type(error).__name__)
@@ -97,7 +117,7 @@ def _kept(mail_id: uuid.UUID) -> Iterator[None]:
     thread = threading.Thread(target=renew, daemon=True)
     thread.start()
     try:
-        yield
+        yield held
     finally:
-        is_out.set()
+        is_over.set()
         thread.join()

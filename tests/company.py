@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 from survey import context
 from survey.core.access import Role
 from survey.core.competencies import Section
+from survey.core.letters import Letter
 from survey.core.questionnaires import ON_BY_DEFAULT, Questionnaire
 from survey.core.relationships import Relationship
 from survey.core.responses import Answers
@@ -109,15 +110,15 @@ class Company:
                 found[names[person_id]] = letter.token
         return found
 
-    def letters(self) -> Iterator[tuple[outbox.Letter, uuid.UUID]]:
+    def letters(self) -> Iterator[tuple[Letter, uuid.UUID]]:
         """Composes all mail that is due, marks it sent, and gives it with whom it is to."""
-        pace = context.installation().pace
+        pace, began = context.installation().pace, context.now()
         with context.transaction() as session:
-            mailings.gather(session, pace=pace, now=context.now(), limit=10_000)
-            leased = outbox.lease(session, now=context.now(), limit=10_000)
+            mailings.gather(session, pace=pace, now=began, limit=10_000)
+            leased = outbox.lease(session, now=began, limit=10_000)
         for mail_id in leased:
             with context.transaction() as session:
-                letter = outbox.compose(session, mail_id, pace=pace, now=context.now())
+                letter = outbox.compose(session, mail_id, leased_at=began, pace=pace, now=context.now())
                 mail = session.get(outbox.Mail, mail_id)
                 person_id = mail.person_id if mail else None
             if letter is not None and person_id is not None:

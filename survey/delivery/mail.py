@@ -25,6 +25,7 @@ from survey.delivery import calendars
 TIMEOUT = 10.0  # seconds for each word of the conversation with the mail server
 FIRST_REFUSAL = 500
 UNSUBSCRIBE = "List-Unsubscribe"
+LINE = 76
 
 
 class Refused(SurveyError):
@@ -43,7 +44,10 @@ class OnTheWire(Compat32):
 
     def fold_binary(self, name: str, value: Any) -> bytes:
         """The header as bytes."""
-        return f"{name}: {value}{self.linesep}".encode() if name == UNSUBSCRIBE else super().fold_binary(name, value)
+        is_plain = isinstance(value, str) and value.isascii() and value.isprintable()
+        if name == UNSUBSCRIBE or (is_plain and len(name) + len(value) < LINE):
+            return f"{name}: {value}{self.linesep}".encode()
+        return super().fold_binary(name, value)
 
 
 ON_THE_WIRE = OnTheWire(linesep="\r\n", mangle_from_=False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Iterable
 from datetime import date, datetime, tzinfo
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import ForeignKey, Index, delete, insert, or_, select, update
@@ -60,7 +61,15 @@ class RefusedAddress(Base):
     address: Mapped[str]
 
 
-def time_zone_of(person: Person, home: tzinfo) -> tzinfo:
+class SomewhereElse(Protocol):
+    """Who may have a time zone of their own."""
+
+    @property
+    def time_zone(self) -> str | None:
+        """An IANA name, or None."""
+
+
+def time_zone_of(person: SomewhereElse, home: tzinfo) -> tzinfo:
     """The zone in which a person's office hours are counted: their own, or that of the installation."""
     return ZoneInfo(person.time_zone) if person.time_zone else home
 

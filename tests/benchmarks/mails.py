@@ -65,7 +65,7 @@ def _letters(now):
             leased = outbox.lease(session, now=now)
         for mail_id in leased:
             with context.transaction() as session:
-                letter = outbox.compose(session, mail_id, now=now)
+                letter = outbox.compose(session, mail_id, leased_at=now, now=now)
             with context.transaction() as session:
                 outbox.sent(session, mail_id)
             if letter is not None:

@@ -19,6 +19,7 @@ from survey.core.letters import Kind, Letter
 from survey.core.mailings import Pace
 from survey.core.relationships import Relationship
 from survey.services import cycles, drafts, mailings, nominations, outbox, responses
+from survey.store import letters
 from survey.store import mailings as plans
 from survey.store.outbox import Mail
 from survey.store.people import Person
@@ -67,7 +68,7 @@ def _live_through(company, clock, *, size):
     habits = {person_id: random.Random(number) for number, person_id in enumerate(month.zones)}
     idle = {person_id for person_id in month.zones if dice.random() < 0.2}
     with pytest.MonkeyPatch.context() as patch:
-        for module in (plans, mailings, outbox):
+        for module in (plans, mailings, letters, outbox):
             patch.setattr(module, "time_zone_of", lambda person, home: month.zones.get(person.id, home))
         opened = dict[str, uuid.UUID]()
         clock.moment = datetime(2026, 3, 2, 9, 5, tzinfo=UTC)
@@ -174,7 +175,7 @@ def _sweep(now):
             leased = outbox.lease(session, now=now)
         for mail_id in leased:
             with context.transaction() as session:
-                letter = outbox.compose(session, mail_id, pace=PACE, now=now)
+                letter = outbox.compose(session, mail_id, leased_at=now, pace=PACE, now=now)
                 person_id = session.get_one(Mail, mail_id).person_id
             if letter is not None:
                 with context.transaction() as session:

@@ -12,6 +12,7 @@ from survey import context
 from survey.delivery.mail import Connection
 from survey.services import cycles, drafts, mailings, nominations
 from survey.services import outbox as service
+from survey.store import letters
 from survey.store.mailings import Mailing, RefusedAddress
 from survey.store.outbox import Mail
 from survey.store.people import Person
@@ -244,6 +245,26 @@ def test_a_server_that_is_away_costs_no_mail(company, mailbox, clock, monkeypatc
         assert session.scalar(select(func.count()).select_from(RefusedAddress)) == 0
 
 
+def test_a_mail_that_cannot_be_written_keeps_no_other_back_and_is_given_up_in_the_end(
+    company, mailbox, clock, monkeypatch
+):
+    cycle_id, _ = company.open()
+    written = letters.write
+
+    def write(session, mail, to, pace, now):
+        if to.address == "ana@company.test":
+            raise ValueError("Ana")
+        return written(session, mail, to, pace, now)
+
+    monkeypatch.setattr(letters, "write", write)
+    assert outbox.sweep() == 9
+    for _ in range(service.ATTEMPTS):
+        clock.move(days=2)
+        outbox.sweep()
+    assert not mailbox.to("ana@company.test")
+    assert "ana@company.test" in company.sign_in("marta").get(f"/rounds/{cycle_id}").text, "not delivered"
+
+
 def test_a_mail_keeps_its_message_id_over_all_attempts(company, mailbox, clock):
     company.open()
     mailbox.answers["ana@company.test"] = "451 later"
@@ -285,7 +306,7 @@ def test_a_mail_is_held_while_it_is_sent_and_whoever_lost_its_lease_leaves_it(co
     first, second, *_ = _leased()
     clock.move(seconds=10)
     with context.transaction() as session:
-        assert service.hold(session, first, leased_at=began, now=clock())
+        assert service.compose(session, first, leased_at=began, now=clock())
     clock.move(seconds=10)
     with context.transaction() as session:
         service.keep(session, first, now=clock())
@@ -295,14 +316,14 @@ def test_a_mail_is_held_while_it_is_sent_and_whoever_lost_its_lease_leaves_it(co
         taken = service.lease(session, now=clock())
         assert first not in taken
         assert second in taken
-        assert not service.hold(session, second, leased_at=began, now=clock())
+        assert service.compose(session, second, leased_at=began, now=clock()) is None
 
 
 def test_whoever_lost_its_lease_does_not_put_back_what_another_has_sent(company, mailbox, clock):
     company.open()
     first, *_ = _leased()
     with context.transaction() as session:
-        service.compose(session, first, now=clock())
+        service.compose(session, first, leased_at=clock(), now=clock())
     clock.move(seconds=13)
     outbox.sweep()
     with context.transaction() as session:
@@ -367,7 +388,7 @@ def _leased_and_composed(company):
     letters = []
     for mail_id in _leased():
         with context.transaction() as session:
-            letters.append(service.compose(session, mail_id, pace=pace, now=now))
+            letters.append(service.compose(session, mail_id, leased_at=now, pace=pace, now=now))
     return [letter for letter in letters if letter is not None]
 
 
