@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from nacl.exceptions import CryptoError
-from sqlalchemy import CursorResult, Result, Row, Select, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Result, Row, Select, bindparam, delete, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from survey.core import responses, statements, values
@@ -21,6 +21,7 @@ from survey.core.relationships import Relationship
 from survey.core.responses import Answers, Response
 from survey.core.statements import Statement
 from survey.store import envelopes
+from survey.store.base import run
 from survey.store.cycles import Cycle, Review
 from survey.store.envelopes import Draft, Envelope
 from survey.store.invitations import Invitation, InvitationToken, State, fingerprint
@@ -128,7 +129,7 @@ def submit(
     checked = responses.check(_asked_of(session, row), answers)
     box = envelopes.seal(Response(Relationship(row.relationship), checked), row.public_key)
     _claim(session, invitation_id, State.DONE)
-    session.execute(insert(Envelope), {"review_id": row.review_id, "box": box})
+    run(session, insert(Envelope), {"review_id": row.review_id, "box": box})
     _delete_draft(session, invitation_id, draft_secret)
 
 
@@ -161,7 +162,7 @@ def save_draft(
 
 def draft(session: Session, invitation_id: uuid.UUID, *, draft_secret: bytes) -> Answers | None:
     """The answers that this browser kept for this invitation, or None."""
-    box = session.scalar(select(Draft.box).where(Draft.id == envelopes.draft_id(draft_secret, invitation_id)))
+    box = run(session, _DRAFT, {"draft": envelopes.draft_id(draft_secret, invitation_id)}).scalar_one_or_none()
     if box is None:
         return None
     try:
@@ -215,7 +216,7 @@ def _opened_by(
 ) -> Result[Any]:
     """The open invitations behind this link, or the one of them that is named."""
     given = {"token_hash": fingerprint(token), "reader_id": reader_id, "invitation_id": invitation_id}
-    return session.execute(_opened(is_one=invitation_id is not None, has_reader=reader_id is not None), given)
+    return run(session, _opened(is_one=invitation_id is not None, has_reader=reader_id is not None), given)
 
 
 @cache
@@ -265,21 +266,25 @@ def _open_invitation(
 
 def _claim(session: Session, invitation_id: uuid.UUID, state: State) -> None:
     """One UPDATE decides who was first, also against the close of the cycle."""
-    claimed = session.execute(
-        update(Invitation)
-        .where(Invitation.id == invitation_id, Invitation.state == State.OPEN)
-        .values(state=state)
-        .execution_options(synchronize_session=False)
-    )
-    assert isinstance(claimed, CursorResult)  # noqa: S101 - an UPDATE always gives one
-    if claimed.rowcount != 1:
+    if run(session, _CLAIM, {"invitation": invitation_id, "becomes": state}).rowcount != 1:
         raise LinkClosed(CLOSED)
-    session.execute(delete(InvitationToken).where(InvitationToken.invitation_id == invitation_id))
+    run(session, _FORGET_LINKS, {"invitation": invitation_id})
 
 
 def _delete_draft(session: Session, invitation_id: uuid.UUID, draft_secret: bytes | None) -> None:
     if draft_secret is not None:
-        session.execute(delete(Draft).where(Draft.id == envelopes.draft_id(draft_secret, invitation_id)))
+        run(session, _FORGET_DRAFT, {"draft": envelopes.draft_id(draft_secret, invitation_id)})
+
+
+# Built once, as `_opened` is.
+_CLAIM = (
+    update(Invitation)
+    .where(Invitation.id == bindparam("invitation"), Invitation.state == State.OPEN)
+    .values(state=bindparam("becomes"))
+)
+_FORGET_LINKS = delete(InvitationToken).where(InvitationToken.invitation_id == bindparam("invitation"))
+_DRAFT = select(Draft.box).where(Draft.id == bindparam("draft"))
+_FORGET_DRAFT = delete(Draft).where(Draft.id == bindparam("draft"))
 
 
 def _asked_of(session: Session, row: Row[tuple[object, ...]]) -> Questionnaire:

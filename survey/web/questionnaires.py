@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from flask import render_template
 from flask_wtf import FlaskForm
+from markupsafe import Markup
 from wtforms import HiddenField, RadioField, TextAreaField
 
 from survey.core import responses as rules
 from survey.core import statements
 from survey.core.questionnaires import Questionnaire
+from survey.core.relationships import Relationship
 from survey.core.responses import Answers
 from survey.services.responses import Asked
 
@@ -16,7 +20,7 @@ NOT_OBSERVED = "none"
 
 
 class AnswerForm(FlaskForm):
-    """What every answer form has; `form_for` adds a field per item."""
+    """What every answer form has, and all that a blank one needs; `form_for` adds a field per item."""
 
     fingerprint = HiddenField()
 
@@ -33,6 +37,7 @@ def form_for(questionnaire: Questionnaire) -> type[AnswerForm]:
 
 _FORMS_AT_MOST = 500
 _forms: dict[str, type[AnswerForm]] = {}
+_blanks: dict[tuple[str, str, Relationship], Markup] = {}
 
 
 def show(
@@ -50,18 +55,52 @@ def show(
     `code` opens what was saved on another device, and is shown once it was asked for.
     """
     form.fingerprint.data = asked.questionnaire.fingerprint
+    filled = {item.key: form[item.key].data for item in asked.questionnaire.items if item.key in form}
+    is_blank = not gaps and not any(filled.values())
     return render_template(
         "responses/form.html",
         asked=asked,
         promise=statements.promise(asked.k),
         form=form,
-        not_observed=NOT_OBSERVED,
-        gaps=list(gaps),
+        questions=_blank(asked) if is_blank else _questions(asked, filled, gaps),
+        rated=_rated(asked.questionnaire),
+        gaps=gaps,
         problem=problem,
         saved=is_saved,
         code=code,
         is_preview=is_preview,
     )
+
+
+def _blank(asked: Asked) -> Markup:
+    """The questions with nothing filled in: written once for all raters who are asked the same about somebody."""
+    key = (asked.questionnaire.fingerprint, asked.subject, asked.relationship)
+    if key not in _blanks:
+        if len(_blanks) >= _FORMS_AT_MOST:
+            _blanks.clear()
+        _blanks[key] = _questions(asked, {}, ())
+    return _blanks[key]
+
+
+def _questions(asked: Asked, filled: Mapping[str, str | None], gaps: tuple[str, ...]) -> Markup:
+    return Markup(  # noqa: S704 - what Jinja has escaped
+        render_template(
+            "responses/_questions.html",
+            questionnaire=asked.questionnaire,
+            subject=asked.subject,
+            is_self=asked.relationship is Relationship.SELF,
+            is_anonymous=asked.statement.is_anonymous,
+            rated=_rated(asked.questionnaire),
+            filled=filled,
+            gaps=gaps,
+            limit=rules.COMMENT_LIMIT,
+            not_observed=NOT_OBSERVED,
+        )
+    )
+
+
+def _rated(questionnaire: Questionnaire) -> int:
+    return sum(not item.is_open for item in questionnaire.items)
 
 
 def answers_in(questionnaire: Questionnaire, form: AnswerForm) -> Answers:
@@ -90,7 +129,7 @@ def _build_form(questionnaire: Questionnaire) -> type[AnswerForm]:
     fields: dict[str, object] = {}
     for item in questionnaire.items:
         if item.scale is None:
-            fields[item.key] = TextAreaField(item.text, render_kw={"data-limit": rules.COMMENT_LIMIT})
+            fields[item.key] = TextAreaField(item.text)
             continue
         points = {str(point): label for point, label in enumerate(item.scale.labels, 1)}
         fields[item.key] = RadioField(item.text, choices=points | {NOT_OBSERVED: item.scale.opt_out})

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
-import unicodedata
+import re
 from collections.abc import Iterable, Mapping
 from typing import IO, Any
 
 from flask import Request as FlaskRequest
 from werkzeug.datastructures import ImmutableMultiDict, MultiDict
 
-_KEPT = frozenset("\t\n\r")
+# All of Unicode's control characters but tab and line breaks, and its surrogates.
+_NOT_MEANT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class Typed(ImmutableMultiDict[str, Any]):
@@ -49,6 +50,4 @@ class Request(FlaskRequest):
 
 
 def _meant(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    return "".join(char for char in value if char in _KEPT or unicodedata.category(char) not in {"Cc", "Cs"})
+    return _NOT_MEANT.sub("", value) if isinstance(value, str) else value

@@ -119,11 +119,11 @@ def answer(invitation_id: uuid.UUID) -> ResponseReturnValue:
         asked = responses.asked(session, _token(), invitation_id, reader_id=reader_id)
         secret = _draft_secret()
         draft = responses.draft(session, invitation_id, draft_secret=secret) if secret else None
-    form_class = form_for(asked.questionnaire)
     if request.method == "GET":
-        form = form_class(formdata=None, data=as_fields(draft) if draft else None)
-        return show(asked, form)
-    form = form_class()
+        if draft is None:
+            return show(asked, AnswerForm(formdata=None))
+        return show(asked, form_for(asked.questionnaire)(formdata=None, data=as_fields(draft)))
+    form = form_for(asked.questionnaire)()
     fingerprint = form.fingerprint.data
     if not form.csrf_token.validate(form):
         return show(asked, form, problem="Your browser’s session has ended meanwhile. Please send it once more."), 422
