@@ -107,7 +107,7 @@ class Questionnaire:
     @cached_property
     def fingerprint(self) -> str:
         """A short digest that changes with any word: a form filled in against another text is recognised."""
-        plain = json.dumps(values.dump(self), sort_keys=True, default=sorted)
+        plain = json.dumps(values.dump(self), sort_keys=True)
         return hashlib.sha256(plain.encode()).hexdigest()[:16]
 
     @property

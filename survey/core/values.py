@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Any, TypeVar
 
 from cattrs.preconf.json import make_converter
 
 T = TypeVar("T")
 
-_converter = make_converter()
+# A set has another order in every process; what is written is the same everywhere.
+_converter = make_converter(unstruct_collection_overrides={Set: sorted})
 
 
 def dump(value: object) -> Any:
-    """The value as plain lists, dicts, strings and numbers."""
+    """The value as plain lists, dicts, strings and numbers: of equal values the same, in whichever process."""
     return _converter.unstructure(value)
 
 

@@ -55,6 +55,13 @@ class Browser:
     async def post(self, path: str, fields: Sequence[tuple[str, str]]) -> Reply:
         return await self._send("POST", path, urlencode(fields).encode())
 
+    def move(self, port: int) -> None:
+        """Goes to another server with its cookies."""
+        if self._streams is not None:
+            self._streams[1].close()
+            self._streams = None
+        self.port = port
+
     async def close(self) -> None:
         if self._streams is not None:
             self._streams[1].close()
@@ -121,14 +128,17 @@ class Rater:
     async def answer(self, answers: Answers) -> None:
         """Reads the page, fills it in, sends it, and reads the thanks."""
         page = await self.read()
-        fields = [("csrf_token", _found(_CSRF, page)), ("fingerprint", _found(_FINGERPRINT, page))]
-        fields += [(key, "none" if rating is None else str(rating)) for key, rating in answers.ratings.items()]
-        fields += [*answers.comments.items(), ("action", "submit")]
-        moved = expect(await self.browser.post(f"/feedback/{self.invitation}", fields), 303)
+        moved = expect(await self.browser.post(f"/feedback/{self.invitation}", self.fields(page, answers)), 303)
         thanks = expect(await self.browser.get(moved.header(b"location")), 200)
         if b"Thank you" not in thanks.body:
             raise Failed("no thanks")
         self.sent = answers
+
+    def fields(self, page: Reply, answers: Answers, *, action: str = "submit") -> list[tuple[str, str]]:
+        """What this page sends when it is filled in so."""
+        fields = [("csrf_token", _found(_CSRF, page)), ("fingerprint", _found(_FINGERPRINT, page))]
+        fields += [(key, "none" if rating is None else str(rating)) for key, rating in answers.ratings.items()]
+        return [*fields, *answers.comments.items(), ("action", action)]
 
     async def do(self, work: Awaitable[object]) -> None:
         """Does this, and keeps what went wrong instead of raising it."""

@@ -167,10 +167,12 @@ class Server:
 
 
 @contextmanager
-def serving(environ: Mapping[str, str], log: Path, *, app: str = "") -> Iterator[Server]:
-    """The program as deployed, or another `app` in its place, on a free port of loopback."""
+def serving(environ: Mapping[str, str], log: Path, *, app: str = "", workers: int | None = None) -> Iterator[Server]:
+    """The program as deployed, or another `app` in its place, or with another number of processes, on a free port."""
     port = servers.free_port()
     words = command()
+    if workers is not None:
+        words[words.index("--workers") + 1] = str(workers)
     if app:
         words[-1] = app
     words[3:3] = ["--bind", f"127.0.0.1:{port}"]
