@@ -30,12 +30,18 @@ log = structlog.get_logger()
 
 @shared_task(name="tasks.outbox.sweep")
 def sweep() -> int:
-    """Gathers what is due into one mail per person and sends it over one connection; the value is how many went out."""
+    """Gathers what is due into one mail per person and sends it over one connection; the value is how many went out.
+
+    Where more is due than it takes, it rings for another sweep.
+    """
     began = context.now()
     with context.transaction() as session:
         outbox.settle_lost(session, now=began)
         mailings.gather(session, pace=context.installation().pace, now=began)
         leased = outbox.lease(session, now=began, limit=AT_ONCE)
+    if len(leased) == AT_ONCE:
+        # Before these are sent, so that another worker takes the next ones meanwhile.
+        context.wake("tasks.outbox.sweep")
     config: Config = current_app.extensions["config"]
     server = Server(
         config.smtp_host, config.smtp_port, config.smtp_security, config.smtp_username, config.smtp_password
@@ -48,8 +54,6 @@ def sweep() -> int:
                 break  # The lease of what is left runs out, and another sweep takes it.
             held.mail_id = mail_id
             out += _deliver(connection, mail_id, sender, leased_at=began)
-    if len(leased) == AT_ONCE:
-        context.wake("tasks.outbox.sweep")
     return out
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import func, select, update
@@ -29,6 +30,18 @@ def test_every_rater_gets_one_invitation_with_a_link_that_works(company, mailbox
     assert company.app.test_client().get(link).status_code == 200
     assert "Sam" not in mail["Subject"]
     assert mail["Auto-Submitted"] == "auto-generated"
+
+
+def test_who_leaves_something_for_others_says_so_before_the_sending(company, mailbox, monkeypatch):
+    monkeypatch.setattr(outbox, "AT_ONCE", 6)
+    company.open()
+    out_by_then = []
+    parts = replace(context.installation(), ring=lambda task: out_by_then.append((task, len(mailbox.messages))))
+    monkeypatch.setitem(company.app.extensions, context.EXTENSION, parts)
+    assert outbox.sweep() == 6
+    assert out_by_then == [("tasks.outbox.sweep", 0)]
+    assert outbox.sweep() == 4
+    assert len(out_by_then) == 1
 
 
 def test_a_rater_of_several_colleagues_gets_one_mail_that_names_them(company, mailbox):
