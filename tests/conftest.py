@@ -76,7 +76,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Databases]:
-    made = servers.Databases(tmp_path_factory.mktemp("databases"))
+    made = servers.Databases(tmp_path_factory.mktemp("databases"), is_durable=False)
     yield made
     made.stop()
 

