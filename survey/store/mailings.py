@@ -12,7 +12,7 @@ from datetime import date, datetime, tzinfo
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ForeignKey, Index, delete, insert, or_, select, update
+from sqlalchemy import ForeignKey, Index, delete, insert, or_, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from survey.core.mailings import Pace, Planned, Slot
@@ -21,15 +21,18 @@ from survey.store.people import Person
 
 PORTION = 500
 
+_IS_TO_COME, _IS_CARRIED = text("mail_id IS NULL"), text("mail_id IS NOT NULL")
+
 
 class Mailing(Base):
     """A round that a person is to be told of, not before `due_at`; `mail_id` is the mail that carries it."""
 
     __tablename__ = "mailing"
     __table_args__ = (
-        Index("ix_mailing_due_at", "due_at"),
+        # Each row is in one of these two: what is to come up, and what a mail carries.
+        Index("ix_mailing_due_at", "due_at", postgresql_where=_IS_TO_COME, sqlite_where=_IS_TO_COME),
+        Index("ix_mailing_mail_id", "mail_id", postgresql_where=_IS_CARRIED, sqlite_where=_IS_CARRIED),
         Index("ix_mailing_cycle_id", "cycle_id"),
-        Index("ix_mailing_mail_id", "mail_id"),
         UNORDERED,
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, func, select
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from survey.core.letters import Kind
@@ -42,6 +42,14 @@ class Mail(Base):
         UniqueConstraint("kind", "person_id", "reference", "slot"),
         CheckConstraint("state IN ('waiting', 'settled', 'failed')", name="state_is_known"),
         Index("ix_outbox_state_due_at", "state", "due_at"),
+        # The few that are being sent, among all that went out within two days.
+        Index(
+            "ix_outbox_state_lease_until",
+            "state",
+            "lease_until",
+            postgresql_where=text("lease_until IS NOT NULL"),
+            sqlite_where=text("lease_until IS NOT NULL"),
+        ),
         UNORDERED,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import random
 import re
 import subprocess
 import sys
@@ -18,24 +19,26 @@ from pathlib import Path
 import psutil
 from flask import Flask
 from nacl.public import PrivateKey
-from sqlalchemy import func, insert, select
+from sqlalchemy import delete, func, insert, select, update
 
 from survey import context
 from survey.core.questionnaires import Questionnaire
 from survey.core.relationships import Relationship
-from survey.core.responses import Answers
+from survey.core.responses import Answers, Response
 from survey.services import cycles, drafts, nominations
 from survey.store import envelopes
-from survey.store.cycles import Review
+from survey.store.cycles import Cycle, Review
 from survey.store.envelopes import Envelope
 from survey.store.invitations import Invitation, InvitationToken, State, mint
+from survey.store.mailings import Mailing
 from survey.store.people import Person
 from tests import installations, servers
 from tests.benchmarks.clients import Browser, Rater
-from tests.company import Company
+from tests.company import Company, answers_to
 
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = 8
+WORDS = "What I would say about that, if I were asked: a sentence or two, as people write them here."
 
 
 @dataclass
@@ -80,6 +83,28 @@ def launch(cycle_id: uuid.UUID) -> None:
     parts = context.installation()
     with context.transaction() as session:
         cycles.open_(session, cycle_id, parts.keyring, pace=parts.pace, actor_id=None, now=context.now())
+
+
+def asked(cycle_id: uuid.UUID) -> Questionnaire:
+    """What every peer of an open round is asked."""
+    with context.reading() as session:
+        review = session.scalars(select(Review).where(Review.cycle_id == cycle_id).limit(1)).one()
+        return cycles.questionnaire(review).for_rater(Relationship.PEER)
+
+
+def answer_all(cycle_id: uuid.UUID) -> None:
+    """Opens the round, and everybody has answered everything: written as the program does, without mail and web."""
+    launch(cycle_id)
+    questionnaire, dice = asked(cycle_id), random.Random(360)
+    with context.transaction() as session:
+        key = session.get_one(Cycle, cycle_id).public_key
+        reviews = session.scalars(select(Review.id).where(Review.cycle_id == cycle_id)).all()
+        for review_id in reviews:
+            given = [answers_to(questionnaire, rating=dice.randint(1, 5), words=WORDS) for _ in range(PEERS)]
+            boxes = [envelopes.seal(Response(Relationship.PEER, answers), key) for answers in given]
+            session.execute(insert(Envelope), [{"review_id": review_id, "box": box} for box in boxes])
+        session.execute(update(Invitation).where(Invitation.review_id.in_(reviews)).values(state=State.DONE))
+        session.execute(delete(Mailing).where(Mailing.cycle_id == cycle_id))
 
 
 def gather(company: Company, raters: int) -> Crowd:

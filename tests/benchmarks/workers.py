@@ -12,7 +12,6 @@ report is there. All of this shares the processors of one machine: where they ar
 from __future__ import annotations
 
 import os
-import random
 import secrets
 import subprocess
 import sys
@@ -28,27 +27,23 @@ from pathlib import Path
 import psutil
 from aiosmtpd.controller import Controller
 from celery import Celery
-from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy import func, select, text
 
 import config as settings
 from survey import context
 from survey.app import create_app
-from survey.core.questionnaires import Questionnaire
 from survey.core.relationships import Relationship
-from survey.core.responses import Response
 from survey.services import cycles
-from survey.store import envelopes
 from survey.store.cycles import Cycle, Review
 from survey.store.envelopes import Envelope
-from survey.store.invitations import Invitation, InvitationToken, State
-from survey.store.mailings import Mailing
+from survey.store.invitations import Invitation
 from survey.store.outbox import Mail
 from survey.store.people import Person
 from survey.store.reports import Cell, Comment, Report
 from tests import installations, servers
 from tests.benchmarks import crowds
 from tests.benchmarks.crowds import PEERS
-from tests.company import Company, answers_to
+from tests.company import Company
 
 WORKERS = (1, 2, 4)
 MAILED, COUNTED = 80, 200
@@ -156,7 +151,7 @@ def run(url: str, count: int, folder: Path) -> tuple[Taken, Taken]:
             answered = crowds.draft(company, COUNTED, now=context.now())
             plant = stack.enter_context(_working(environ, count, folder))
             mailed = _mail(opened, plant, sink)
-            _answer_all(answered)
+            crowds.answer_all(answered)
             return mailed, _count(answered, plant)
 
 
@@ -185,7 +180,7 @@ def _count(cycle_id: uuid.UUID, plant: Plant) -> Taken:
         installations.wait_until(lambda: _number(Cycle, *is_through), 120, "the tally")
         taken = measure(COUNTED * PEERS)
     reviews = select(Review.id).where(Review.cycle_id == cycle_id)
-    asked = _asked(cycle_id)
+    asked = crowds.asked(cycle_id)
     rated = sum(item.scale is not None for item in asked.items)
     assert _number(Envelope, Envelope.review_id.in_(reviews)) == 0
     assert _number(Report, Report.review_id.in_(reviews)) == COUNTED, "every report is there"
@@ -195,29 +190,6 @@ def _count(cycle_id: uuid.UUID, plant: Plant) -> Taken:
     written = sum(item.is_open for item in asked.items) * PEERS * COUNTED
     assert _number(Comment, Comment.review_id.in_(reviews)) == written, "every comment is there, once"
     return taken
-
-
-def _answer_all(cycle_id: uuid.UUID) -> None:
-    """Opens the round, and everybody has answered at once: written as the program does, without mail and web."""
-    crowds.launch(cycle_id)
-    asked, dice = _asked(cycle_id), random.Random(360)
-    with context.transaction() as session:
-        key = session.get_one(Cycle, cycle_id).public_key
-        reviews = session.scalars(select(Review.id).where(Review.cycle_id == cycle_id)).all()
-        for review_id in reviews:
-            given = [answers_to(asked, rating=dice.randint(1, 5), words="What I say about that.") for _ in range(PEERS)]
-            boxes = [envelopes.seal(Response(Relationship.PEER, answers), key) for answers in given]
-            session.execute(insert(Envelope), [{"review_id": review_id, "box": box} for box in boxes])
-        theirs = select(Invitation.id).where(Invitation.review_id.in_(reviews))
-        session.execute(delete(InvitationToken).where(InvitationToken.invitation_id.in_(theirs)))
-        session.execute(update(Invitation).where(Invitation.review_id.in_(reviews)).values(state=State.DONE))
-        session.execute(delete(Mailing).where(Mailing.cycle_id == cycle_id))
-
-
-def _asked(cycle_id: uuid.UUID) -> Questionnaire:
-    with context.reading() as session:
-        review = session.scalars(select(Review).where(Review.cycle_id == cycle_id).limit(1)).one()
-        return cycles.questionnaire(review).for_rater(Relationship.PEER)
 
 
 def _number(table: type, *where) -> int:
