@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import delete, insert, or_, select, text, update
+from sqlalchemy import delete, insert, or_, select, text, tuple_, update
 from sqlalchemy.orm import Session
 
 from survey.core import mailings
@@ -92,9 +92,12 @@ def gather(session: Session, *, pace: Pace, now: datetime, limit: int = 500) -> 
 def reminding(session: Session, token: str, *, pace: Pace, now: datetime) -> Mapping[uuid.UUID, Reminding]:
     """By cycle, what the rater of this link may choose and has chosen. Empty for a link that opens nothing."""
     found = {}
-    for person_id, cycle_id, closes_at in _opened_by(session, InvitationToken.hash == fingerprint(token)):
+    opened = _opened_by(session, InvitationToken.hash == fingerprint(token))
+    of_them = tuple_(Snooze.person_id, Snooze.cycle_id).in_([each[:2] for each in opened])
+    wishes = {(wish.person_id, wish.cycle_id): wish for wish in session.scalars(select(Snooze).where(of_them))}
+    for person_id, cycle_id, closes_at in opened:
         person = session.get_one(Person, person_id)
-        wish = session.get(Snooze, (person_id, cycle_id))
+        wish = wishes.get((person_id, cycle_id))
         zone = time_zone_of(person, pace.home)
         is_snoozed = wish is not None and (wish.until is None or wish.until > mailings.local_day(now, zone))
         found[cycle_id] = Reminding(

@@ -12,7 +12,7 @@ from sqlalchemy import event
 from survey import context
 from survey.core.questionnaires import BLOCKS
 from survey.core.relationships import Relationship
-from survey.services import cycles, drafts, nominations
+from survey.services import cycles, drafts, nominations, people
 from tests.company import PEERS, csrf, radios
 from tests.web import doors
 
@@ -90,27 +90,69 @@ def test_a_round_of_many_takes_as_many_questions_as_a_round_of_one(company):
 
 
 def test_lists_of_many_take_as_many_questions_as_lists_of_few(company):
+    """Ten times the people in the company, and ten colleagues in place of one for a rater."""
     company.open()
-    client = company.sign_in("noor")
-    token = company.tokens()["ana"]
-    before = _lists(company, client, token)
+    clients = {name: company.sign_in(name) for name in ("noor", "marta", "sam")}
+    before = _lists(company, clients, company.tokens()["ana"])
     _large(company)
-    company.tokens()
-    assert len(before) > 8
-    assert _lists(company, client, token) == before
+    _hire(company, 130)
+    token = company.tokens()["ana"]
+    assert len(before) > 20
+    assert _lists(company, clients, token) == before
 
 
-def _lists(company, client, token) -> dict[str, int]:
+def test_pages_about_a_review_take_as_many_questions_with_ninety_raters_as_with_nine(company):
+    """Report, plan, conversation, comments and whatever else is about one person or their round."""
+    few = company.run(company.usual_raters(peers=5))
+    everybody = dict.fromkeys(_hire(company, 86), Relationship.PEER)
+    surroundings = {"ben": Relationship.SELF, "marta": Relationship.MANAGER, "sam": Relationship.PEER}
+    many = company.run(everybody | surroundings, subject="ben")
+    more = []
+    for door in doors.doors(company.app):
+        if door.method != "GET" or door.action is None or not door.rule.arguments:
+            continue
+        if not door.rule.arguments <= {"cycle_id", "review_id"}:
+            continue
+        for readers in (("noor", "noor"), ("marta", "marta"), ("sam", "ben")):
+            asked = []
+            for name, (cycle_id, review_id) in zip(readers, (few, many), strict=True):
+                address = door.rule.rule.replace("<uuid:cycle_id>", str(cycle_id))
+                client = company.sign_in(name)
+                with counted() as statements:
+                    status = client.get(address.replace("<uuid:review_id>", str(review_id))).status_code
+                    asked.append((status, statements()))
+            if asked[0] != asked[1]:
+                more.append((str(door), readers[1], asked))
+    assert more == []
+
+
+def _lists(company, clients, token) -> dict[str, int]:
     found = {}
     for door in doors.doors(company.app):
         if door.method == "GET" and door.action is not None and not door.rule.arguments:
-            with counted() as statements:
-                client.get(door.rule.rule)
-                found[str(door)] = statements()
+            for name, client in clients.items():
+                with counted() as statements:
+                    client.get(door.rule.rule)
+                    found[f"{door} for {name}"] = statements()
+    rater = company.app.test_client()
     with counted() as statements:
-        company.app.test_client().get(f"/r/{token}")
+        page = rater.get(f"/r/{token}").text
         found["a link"] = statements()
+    rater.post(f"/r/{token}", data={"csrf_token": csrf(page)})
+    with counted() as statements:
+        rater.get("/feedback")
+        found["a rater's list"] = statements()
     return found
+
+
+def _hire(company, number: int) -> list[str]:
+    """Adds so many people, half of them to Marta's team and half to Sam's; their first names."""
+    names = [f"person{place}" for place in range(number)]
+    with context.transaction() as session:
+        for place, name in enumerate(names):
+            manager = company.ids["marta" if place % 2 else "sam"]
+            company.ids[name] = people.add(session, name, f"{name}@company.test", manager_id=manager).id
+    return names
 
 
 def _large(company):
