@@ -12,7 +12,7 @@ PYTHON ?= $(shell for each in python3 python3.12 python3.11; do \
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check lint types lock screenshots load bench bench-answers bench-growth bench-mails \
-	bench-labels bench-spread bench-report bench-links bench-workers bench-tables faults drill sbom audit clean
+	bench-labels bench-spread bench-report bench-links bench-workers bench-tables bench-page faults drill sbom audit clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -77,6 +77,9 @@ bench-workers: setup  ## Time mail and tally with 1, 2 and 4 workers, and check 
 
 bench-tables: setup  ## Time sweeps beside 100,000 rows of which nothing is due, and print bytes a row
 	@$(BIN)/python -m tests.benchmarks.tables
+
+bench-page: setup  ## Time the rater's page in a Chromium that is as slow as a phone on slow 4G
+	@$(BIN)/python -m tests.benchmarks.page
 
 bench-labels: setup  ## Print how often a report's words are wrong, for simulated engineers
 	@$(BIN)/python -m tests.benchmarks.labels

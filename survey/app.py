@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import mimetypes
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -11,7 +13,7 @@ from zoneinfo import ZoneInfo
 import jinja2
 from authlib.integrations.flask_client import FlaskOAuth2App, OAuth
 from celery import Celery
-from flask import Flask, Response
+from flask import Flask, Response, request
 from flask_wtf import CSRFProtect
 from sqlalchemy import Engine, make_url
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -204,7 +206,10 @@ def _add_filters(app: Flask, timezone: ZoneInfo) -> None:
 
 
 def _add_asset_hashes(app: Flask) -> None:
-    """Static files have a hash of their content in their name, and no other name: browsers may keep them for ever."""
+    """Static files have a hash of their content in their name, and no other name: browsers may keep them for ever.
+
+    They are sent compressed to whoever can read that.
+    """
     folder = ROOT / "survey" / "static"
     named: dict[str, str] = {}
     for path in filter(Path.is_file, folder.rglob("*")):
@@ -213,6 +218,8 @@ def _add_asset_hashes(app: Flask) -> None:
             path.relative_to(folder).with_stem(f"{path.stem}.{digest}").as_posix()
         )
     files = {name: file for file, name in named.items()}
+    # No secret is in them. Pages hold one, beside words of others, and are sent as they are.
+    packed = {name: gzip.compress((folder / file).read_bytes(), mtime=0) for name, file in files.items()}
 
     @app.url_defaults
     def add_hash(endpoint: str, values: dict[str, object]) -> None:
@@ -223,6 +230,12 @@ def _add_asset_hashes(app: Flask) -> None:
     def send(filename: str) -> Response:
         if filename not in files:
             raise NotFound("There is no such file.")
-        return app.send_static_file(files[filename])
+        if request.accept_encodings.quality("gzip") > 0:
+            response = Response(packed[filename], mimetype=mimetypes.guess_type(filename)[0])
+            response.content_encoding = "gzip"
+        else:
+            response = app.send_static_file(files[filename])
+        response.vary.add("Accept-Encoding")
+        return response
 
     app.view_functions["static"] = send

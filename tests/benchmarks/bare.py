@@ -1,4 +1,5 @@
-"""What the same work costs without the program: a bare Flask page, and a bare flow of page, answers and thanks.
+"""What the same work costs without the program: a bare Flask page, and bare flows of page, answers and thanks, and of
+page, question for a link, and sign-in.
 
 Served by the same web server with the same settings. No CSRF, session, link, check, sealing or log; a response is
 1 + 14 + 3 rows, as most programs store it. BARE_SIZE is the size of the page in bytes.
@@ -10,7 +11,7 @@ import os
 import uuid
 
 from flask import Flask, Response, redirect, render_template_string, request
-from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, Uuid, insert
+from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, Uuid, delete, insert
 
 from survey.store import base
 
@@ -20,6 +21,8 @@ PAGE = """<!doctype html><html lang="en"><title>Bare</title><form method="post" 
 <label><input type="radio" name="rating-{{ number }}" value="{{ point }}">{{ point }}</label>{% endfor %}
 </fieldset>{% endfor %}
 {% for number in range(3) %}<textarea name="comment-{{ number }}"></textarea>{% endfor %}
+<button>Send</button></form><p>{{ filler }}</p></html>"""
+SIGN_IN = """<!doctype html><html lang="en"><title>Bare</title><form method="post"><input type="email" name="address">
 <button>Send</button></form><p>{{ filler }}</p></html>"""
 
 metadata = MetaData()
@@ -38,6 +41,7 @@ COMMENTS = Table(
     Column("item", Integer, primary_key=True),
     Column("text", String),
 )
+LINKS = Table("bare_link", metadata, Column("id", Uuid, primary_key=True), Column("address", String))
 
 
 def create_app() -> Flask:
@@ -70,5 +74,22 @@ def create_app() -> Flask:
     @app.get("/thanks")
     def thanks() -> str:
         return render_template_string("<!doctype html><title>Bare</title><p>Thank you</p>")
+
+    @app.get("/sign-in")
+    def sign_in() -> str:
+        return render_template_string(SIGN_IN, filler="x" * max(0, int(os.environ["BARE_SIZE"]) - 170))
+
+    @app.post("/sign-in")
+    def ask() -> str:
+        with engine.begin() as connection:
+            connection.execute(insert(LINKS), {"id": uuid.uuid4(), "address": request.form["address"]})
+        return sign_in()
+
+    @app.post("/enter/<uuid:link>")
+    def enter(link: uuid.UUID) -> Response:
+        with engine.begin() as connection:
+            connection.execute(delete(LINKS).where(LINKS.c.id == link))
+            connection.execute(insert(LINKS), {"id": uuid.uuid4(), "address": "signed in"})
+        return redirect("/thanks", 303)
 
     return app

@@ -42,9 +42,13 @@ class Reply:
 
 @dataclass
 class Browser:
-    """One connection, opened when it is needed, and a jar of cookies. `times` has the seconds of every request."""
+    """One connection, opened when it is needed, and a jar of cookies. `times` has the seconds of every request.
+
+    `place` is the address of loopback that it comes from: some pages are limited for each.
+    """
 
     port: int
+    place: str = "127.0.0.1"
     times: list[float] = field(default_factory=list)
     cookies: dict[str, str] = field(default_factory=dict)
     _streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
@@ -92,7 +96,7 @@ class Browser:
 
     async def _exchange(self, request: bytes) -> Reply:
         if self._streams is None:
-            self._streams = await asyncio.open_connection("127.0.0.1", self.port)
+            self._streams = await asyncio.open_connection("127.0.0.1", self.port, local_addr=(self.place, 0))
         reader, writer = self._streams
         writer.write(request)
         lines = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from dataclasses import replace
 
@@ -63,6 +64,16 @@ def test_static_files_are_kept_under_a_name_that_changes_with_them_and_nothing_e
     with client.get(name) as answer:
         assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
         assert answer.mimetype == "text/css"
+        assert "Content-Encoding" not in answer.headers
+        plain = answer.data
+    packed = client.get(name, headers={"Accept-Encoding": "gzip, deflate, br"})
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert packed.headers["Vary"] == answer.headers["Vary"] == "Accept-Encoding"
+    assert packed.headers["Cache-Control"] == answer.headers["Cache-Control"]
+    assert packed.headers["Content-Type"] == answer.headers["Content-Type"]
+    assert gzip.decompress(packed.data) == plain
+    page = client.get("/sign-in", headers={"Accept-Encoding": "gzip"})
+    assert "Content-Encoding" not in page.headers, "a page holds a token"
     for other in ("/static/css/survey.css", "/static/css/survey.000000000000.css", "/static/css/none.css"):
         answer = client.get(other)
         assert (answer.status_code, answer.headers["Cache-Control"]) == (404, "no-store")
