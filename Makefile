@@ -12,7 +12,8 @@ PYTHON ?= $(shell for each in python3 python3.12 python3.11; do \
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check lint types lock screenshots load bench bench-answers bench-growth bench-mails \
-	bench-labels bench-spread bench-report bench-links bench-workers bench-tables bench-page faults drill sbom audit clean
+	bench-labels bench-spread bench-report bench-links bench-workers bench-tables bench-page \
+	bench-sign-in faults drill sbom audit clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -64,10 +65,13 @@ bench-mails: setup  ## Print how long launching 800 reviews takes one worker
 load: setup  ## Have 300 raters (SQLite) and 2,000 (PostgreSQL) answer at once, and look for every answer
 	@$(BIN)/python -m tests.benchmarks.load
 
-bench: bench-answers bench-growth bench-report  ## Time the program beside the limits of the same machine
+bench: bench-answers bench-sign-in bench-growth bench-report bench-tables bench-page  ## Time the program beside the limits of the same machine
 
 bench-answers: setup  ## Time the rater's page and the whole answer beside the same on bare Flask
 	@$(BIN)/python -m tests.benchmarks.answers
+
+bench-sign-in: setup  ## Time the sign-in page and the way in by a mailed link beside the same on bare Flask
+	@$(BIN)/python -m tests.benchmarks.signing_in
 
 bench-growth: setup  ## Time launch, mail and tally for 1, 10 and 100 times the reviews (ARGS="--database postgresql")
 	@$(BIN)/python -m tests.benchmarks.growth $(ARGS)

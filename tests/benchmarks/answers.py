@@ -47,7 +47,8 @@ class Turn:
 
 def main() -> None:
     """Prints a table for each database."""
-    print(f"{CLIENTS} clients, {os.cpu_count()} processors that server and clients share\n")
+    load = " ".join(f"{each:.1f}" for each in os.getloadavg())
+    print(f"{CLIENTS} clients, {os.cpu_count()} processors that server and clients share; load averages {load}\n")
     with tempfile.TemporaryDirectory() as folder:
         databases = servers.Databases(Path(folder))
         try:
@@ -73,21 +74,26 @@ def run(app: Flask, kind: str, folder: Path, *, answers: int) -> None:
             for turn in range(TURNS):
                 mine = raters[turn * answers : (turn + 1) * answers]
                 rest = raters[-answers:]
-                found.setdefault("bare page", []).append(_turn(loop, [lambda: _bare_page(plain.port)] * answers))
-                found.setdefault("rater page", []).append(_turn(loop, [rater.read for rater in rest]))
-                found.setdefault("bare flow", []).append(_turn(loop, [lambda: _bare_flow(plain.port)] * answers))
-                found.setdefault("complete answer", []).append(_turn(loop, list(_answering(mine))))
+                found.setdefault("bare page", []).append(taken(loop, [lambda: _bare_page(plain.port)] * answers))
+                found.setdefault("rater page", []).append(taken(loop, [rater.read for rater in rest]))
+                found.setdefault("bare flow", []).append(taken(loop, [lambda: _bare_flow(plain.port)] * answers))
+                found.setdefault("complete answer", []).append(taken(loop, list(_answering(mine))))
     problem = crowds.compared([rater.sent for rater in raters if rater.sent is not None], crowd.cycle_id)
     assert not problem, problem
     best = {what: max(turns, key=lambda turn: turn.rate) for what, turns in found.items()}
-    print(f"{kind:<20}{'per second':>12}{'p50':>10}{'p95':>8}{'p99':>8}{'client':>8}   page of {size} bytes")
-    for what, turn in best.items():
-        p50, p95, p99 = clients.quantiles(turn.times)
-        print(f"  {what:<18}{turn.rate:>12.1f}{p50:>7.0f} ms{p95:>8.0f}{p99:>8.0f}{turn.client:>8.2f}")
+    show(kind, size, best)
     print(f"  bare INSERT of an envelope, one commit, one connection: {bare_inserts(url):.0f} a second")
     print(f"  rater page ÷ bare page: {best['rater page'].rate / best['bare page'].rate:.2f}")
     print(f"  complete answer ÷ bare flow: {best['complete answer'].rate / best['bare flow'].rate:.2f}")
     print(f"  {TURNS * answers} stored answers were opened and are what was sent\n", flush=True)
+
+
+def show(kind: str, size: int, best: dict[str, Turn]) -> None:
+    """Prints a line for each kind of work."""
+    print(f"{kind:<20}{'per second':>12}{'p50':>10}{'p95':>8}{'p99':>8}{'client':>8}   page of {size} bytes")
+    for what, turn in best.items():
+        p50, p95, p99 = clients.quantiles(turn.times)
+        print(f"  {what:<18}{turn.rate:>12.1f}{p50:>7.0f} ms{p95:>8.0f}{p99:>8.0f}{turn.client:>8.2f}")
 
 
 def _answering(raters: list[Rater]) -> Iterator[Callable[[], Awaitable[object]]]:
@@ -97,7 +103,7 @@ def _answering(raters: list[Rater]) -> Iterator[Callable[[], Awaitable[object]]]
         yield lambda rater=rater, answers=answers: rater.answer(answers)
 
 
-def _turn(loop: asyncio.Runner, work: list[Callable[[], Awaitable[object]]]) -> Turn:
+def taken(loop: asyncio.Runner, work: list[Callable[[], Awaitable[object]]]) -> Turn:
     """Does all of this, 16 at a time."""
     times: list[float] = []
     waiting = list(work)
