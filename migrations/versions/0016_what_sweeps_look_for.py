@@ -1,4 +1,4 @@
-"""Sweeps find what is due, and the mails that are being sent, without looking at all that is to come or went out."""
+"""Sweeps find what is due, is being sent or has expired without looking at all that is to come or went out."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,9 +13,13 @@ def upgrade() -> None:
     _index("outbox", ["state", "lease_until"], "lease_until IS NOT NULL")
     _index("mailing", ["due_at"], "mail_id IS NULL")
     _index("mailing", ["mail_id"], "mail_id IS NOT NULL")
+    for table in ("sign_in", "sign_in_link"):
+        op.create_index(f"ix_{table}_expires_at", table, ["expires_at"])
 
 
 def downgrade() -> None:
+    for table in ("sign_in", "sign_in_link"):
+        op.drop_index(f"ix_{table}_expires_at", table)
     op.drop_index("ix_outbox_state_lease_until", "outbox")
     for name in ("due_at", "mail_id"):
         op.drop_index(f"ix_mailing_{name}", "mailing")

@@ -46,6 +46,7 @@ class SignInLink(Base):
     """A mailed link that has not been used: the hash of its secret, ten minutes long."""
 
     __tablename__ = "sign_in_link"
+    __table_args__ = (Index("ix_sign_in_link_expires_at", "expires_at"),)
 
     hash: Mapped[bytes] = mapped_column(primary_key=True)
     person_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("person.id", ondelete="CASCADE"))
@@ -56,6 +57,7 @@ class SignIn(Base):
     """A browser in which somebody is signed in: the hash of the secret in its cookie, and what people know it by."""
 
     __tablename__ = "sign_in"
+    __table_args__ = (Index("ix_sign_in_expires_at", "expires_at"),)
 
     hash: Mapped[bytes] = mapped_column(primary_key=True)
     person_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("person.id", ondelete="CASCADE"))

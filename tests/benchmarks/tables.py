@@ -1,9 +1,9 @@
 """What sweeps cost beside large tables of which nothing is due, and how large rows are: `make bench-tables`.
 
 1,000, 10,000 and 100,000 raters of an open round, each with an invitation, a link, a reminder to come, a mail that
-went out today and one that is put off. Every task of the schedule is run as the beat has it run, the statements that
-it says are noted, and each is explained: an index must lead to what is due. The exponent says by which power of the
-table the work grew in the last step: 0 is as it should be.
+went out today, one that is put off, and a sign-in. Every task of the schedule is run as the beat has it run; the
+statements that it says are noted, and each is explained or counted: an index must lead to what is due. The exponent
+says by which power of the table the work grew in the last step: 0 is as it should be.
 
 Bytes are those of PostgreSQL with all indexes (pg_total_relation_size).
 """
@@ -34,7 +34,7 @@ from survey.store.invitations import Invitation, InvitationToken
 from survey.store.mailings import Mailing
 from survey.store.nominations import Nomination
 from survey.store.outbox import DIGEST, Mail, State
-from survey.store.people import Person
+from survey.store.people import Person, SignIn
 from survey.store.reports import Cell, Comment, Report
 from tasks.schedule import SCHEDULE
 from tests import counting, servers
@@ -45,7 +45,7 @@ from tests.company import Company
 
 STEPS = (1_000, 10_000, 100_000)
 PORTION = 10_000
-LARGE = (Person, Nomination, Invitation, InvitationToken, Mailing, Mail)
+LARGE = (Person, Nomination, Invitation, InvitationToken, Mailing, Mail, SignIn)
 SWEEPS = 5
 REVIEWS = 100
 ROWS_AT_MOST, STEPS_AT_MOST = 100, 2_000
@@ -129,6 +129,8 @@ def _add(session: Any, cycle_id: uuid.UUID, subject_id: uuid.UUID, number: int) 
     put_off = {"kind": "check_in", "slot": day, "due_at": now + timedelta(days=20), "state": State.WAITING}
     mails = [row | {"person_id": one, "reference": one} for one in people for row in (out, put_off)]
     session.execute(insert(Mail), mails)
+    here = {"began_at": now, "expires_at": now + timedelta(days=14), "browser": "Firefox on Linux"}
+    session.execute(insert(SignIn), [here | {"hash": os.urandom(32), "person_id": one} for one in people])
 
 
 def said_by(task: str) -> list[Said]:

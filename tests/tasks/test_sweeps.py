@@ -12,9 +12,16 @@ def test_no_sweep_reads_the_rows_that_are_not_due(company):
     tables.measured(company, 2_000)
 
 
-@pytest.mark.parametrize("index", ["ix_outbox_state_lease_until", "ix_mailing_due_at", "ix_outbox_state_due_at"])
-def test_without_an_index_that_would_be_seen(company, index):
+@pytest.mark.parametrize(
+    ("index", "task"),
+    [
+        ("ix_outbox_state_lease_until", "outbox.sweep"),
+        ("ix_mailing_due_at", "outbox.sweep"),
+        ("ix_sign_in_expires_at", "retention.delete_due"),
+    ],
+)
+def test_without_an_index_that_would_be_seen(company, index, task):
     with context.transaction() as session:
         session.connection().exec_driver_sql(f"DROP INDEX {index}")
-    with pytest.raises(AssertionError, match=r"tasks\.outbox\.sweep"):
+    with pytest.raises(AssertionError, match=task):
         tables.measured(company, 2_000)
