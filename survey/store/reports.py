@@ -6,10 +6,11 @@ Between the tally and the release a comment can be taken out; nothing else ever 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import CheckConstraint, ForeignKey, Index, insert
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from survey.core import disclosure
 from survey.core.disclosure import Band, Group
@@ -82,3 +83,33 @@ class Withheld(Base):
     item: Mapped[str] = mapped_column(primary_key=True)
     group: Mapped[str] = mapped_column(primary_key=True)
     comments: Mapped[int]
+
+
+def write(session: Session, published: Mapping[uuid.UUID, disclosure.Published]) -> None:
+    """Writes the cells and the comments of these reviews, in one statement for each of the two."""
+    cells = [
+        {
+            "review_id": review_id,
+            "item": cell.item,
+            "group": cell.group,
+            "n": cell.n,
+            "total": cell.total,
+            "squares": cell.squares,
+            "counts": cell.counts,
+            "band": cell.band,
+        }
+        for review_id, own in published.items()
+        for cell in own.cells
+    ]
+    comments = [
+        {"id": uuid.uuid4(), "review_id": review_id, "item": comment.item, "group": comment.group, "text": comment.text}
+        for review_id, own in published.items()
+        for comment in own.comments
+    ]
+    for statement, rows in ((_CELLS, cells), (_COMMENTS, comments)):
+        if rows:
+            session.execute(statement, rows)
+
+
+# Into the tables and past the mapping of rows to objects, which takes as long again.
+_CELLS, _COMMENTS = insert(Base.metadata.tables["cell"]), insert(Base.metadata.tables["comment"])
