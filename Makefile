@@ -11,7 +11,7 @@ PYTHON ?= $(shell for each in python3 python3.12 python3.11; do \
 	done; echo python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types lock screenshots load bench bench-answers bench-growth bench-mails \
+.PHONY: help setup demo test check lint types lock screenshots load bench bench-answers bench-growth bench-tally bench-mails \
 	bench-labels bench-spread bench-report bench-links faults drill sbom audit clean
 
 help:  ## List the targets
@@ -71,6 +71,9 @@ bench-answers: setup  ## Time the rater's page and the whole answer beside the s
 
 bench-growth: setup  ## Time launch, mail and tally for 1, 10 and 100 times the reviews (ARGS="--database postgresql")
 	@$(BIN)/python -m tests.benchmarks.growth $(ARGS)
+
+bench-tally: setup  ## Time the tally of 1,000, 10,000 and 100,000 envelopes by one worker (ARGS="--database sqlite --steps 2")
+	@$(BIN)/python -m tests.benchmarks.counts $(ARGS)
 
 bench-labels: setup  ## Print how often a report's words are wrong, for simulated engineers
 	@$(BIN)/python -m tests.benchmarks.labels

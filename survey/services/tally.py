@@ -218,10 +218,9 @@ def finish(session: Session) -> Sequence[uuid.UUID]:
     """
     closed = select(Cycle.id).where(Cycle.phase == Phase.CLOSED)
     session.execute(delete(Draft).where(Draft.cycle_id.in_(closed)))
-    unfinished = exists().where(
-        Review.cycle_id == Cycle.id, or_(Review.is_tallied.is_(False), Review.published.is_not(None))
-    )
-    for cycle in session.scalars(select(Cycle).where(Cycle.phase == Phase.CLOSED, ~unfinished).with_for_update()):
+    uncounted = exists().where(Review.cycle_id == Cycle.id, _IS_UNCOUNTED)
+    unbuilt = exists().where(Review.cycle_id == Cycle.id, Review.published.is_not(None))
+    for cycle in session.scalars(select(Cycle).where(_IS_CLOSED, ~uncounted, ~unbuilt).with_for_update()):
         cycle.phase = cycles.step(Phase(cycle.phase), Phase.TALLIED)
     session.flush()
     return session.scalars(

@@ -6,10 +6,10 @@ Between the tally and the release a comment can be taken out; nothing else ever 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, insert
+from sqlalchemy import CheckConstraint, ForeignKey, Index, bindparam, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from survey.core import disclosure
@@ -40,15 +40,7 @@ class Cell(Base):
 
     def as_value(self) -> disclosure.Cell:
         """The figure itself."""
-        return disclosure.Cell(
-            self.item,
-            Group(self.group),
-            self.n,
-            self.total,
-            self.squares,
-            None if self.counts is None else tuple(self.counts),
-            None if self.band is None else Band(self.band),
-        )
+        return _value(self)
 
 
 class Comment(Base):
@@ -111,5 +103,28 @@ def write(session: Session, published: Mapping[uuid.UUID, disclosure.Published])
             session.execute(statement, rows)
 
 
+def cells(session: Session, review_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, list[disclosure.Cell]]:
+    """The figures of these reviews, review by review, in no order."""
+    found: dict[uuid.UUID, list[disclosure.Cell]] = {review_id: [] for review_id in review_ids}
+    for row in session.execute(_FOUND, {"ids": list(review_ids)}):
+        found[row.review_id].append(_value(row))
+    return found
+
+
+def _value(row: Any) -> disclosure.Cell:
+    return disclosure.Cell(
+        row.item,
+        Group(row.group),
+        row.n,
+        row.total,
+        row.squares,
+        None if row.counts is None else tuple(row.counts),
+        None if row.band is None else Band(row.band),
+    )
+
+
+_FOUND = select(Cell.review_id, Cell.item, Cell.group, Cell.n, Cell.total, Cell.squares, Cell.counts, Cell.band).where(
+    Cell.review_id.in_(bindparam("ids", expanding=True))
+)
 # Into the tables and past the mapping of rows to objects, which takes as long again.
 _CELLS, _COMMENTS = insert(Base.metadata.tables["cell"]), insert(Base.metadata.tables["comment"])
