@@ -13,7 +13,7 @@ from kombu.exceptions import OperationalError
 
 from survey import context
 from survey.core.errors import KeyMissing
-from survey.services import cycles, publication, tally
+from survey.services import publication, tally
 from survey.store import base
 
 log = structlog.get_logger()
@@ -84,8 +84,8 @@ def count(*review_ids: str) -> None:
     if done.objected:
         context.wake("tasks.outbox.sweep")
     # Of the many messages about one review, one at most leads to others: else they would beget each other.
-    if done.counted:
-        _go_on(done.counted[0])
+    for cycle_id in done.cycles:
+        _go_on(cycle_id)
 
 
 @shared_task(name="tasks.tally.build")
@@ -98,10 +98,11 @@ def build(cycle_id: str) -> None:
     finish()
 
 
-def _go_on(review_id: uuid.UUID) -> None:
-    """After a review is counted: has the reports of its round built, if it was the last one."""
+def _go_on(cycle_id: uuid.UUID) -> None:
+    """After some reviews are counted: has the reports of their round built, if they were the last ones."""
     with context.reading() as session:
-        cycle_id = cycles.review(session, review_id).cycle_id
+        if not publication.is_counted(session, cycle_id):
+            return
         missing = publication.due(session).get(cycle_id, 0)
     if not _build_all(cycle_id, missing):
         finish()

@@ -394,8 +394,8 @@ def _comments(
             continue
         attributed, pooled = [], []
         for response in responses:
-            text = clean(response.answers.comments.get(item.key, ""))
-            if not _says_something(text):
+            said = response.answers.comments.get(item.key)
+            if not said or not _says_something(text := clean(said)):
                 continue
             if response.relationship.is_anonymous:
                 pooled.append(Comment(item.key, Group.POOLED, text))

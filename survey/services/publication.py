@@ -43,6 +43,11 @@ def due(session: Session) -> Mapping[uuid.UUID, int]:
     return dict(rows.all())
 
 
+def is_counted(session: Session, cycle_id: uuid.UUID) -> bool:
+    """Whether no review of this cycle is left to be counted."""
+    return not session.scalar(select(exists().where(Review.cycle_id == cycle_id, Review.is_tallied.is_(False))))
+
+
 def settle(session: Session, cycle_id: uuid.UUID) -> None:
     """Fixes the typical spread of a counted cycle, once; when that was done before, nothing changes.
 
@@ -51,9 +56,7 @@ def settle(session: Session, cycle_id: uuid.UUID) -> None:
     cycle = rounds.locked(session, cycle_id)
     if cycle.spreads is not None:
         return
-    if cycle.phase != Phase.CLOSED or session.scalar(
-        select(exists().where(Review.cycle_id == cycle_id, Review.is_tallied.is_(False)))
-    ):
+    if cycle.phase != Phase.CLOSED or not is_counted(session, cycle_id):
         raise IllegalStep("Reports are built after every review of the round is counted.")
     found = spreads.of_cycle(_distributions(session, cycle_id))
     cycle.spreads = {str(points): spread for points, spread in found.items()}

@@ -26,9 +26,8 @@ from survey.core.errors import IllegalStep, NotFound, Unsafe
 from survey.core.letters import Kind
 from survey.core.questionnaires import Questionnaire
 from survey.core.responses import Response
-from survey.store import audit, envelopes, reports
+from survey.store import audit, counting, envelopes, reports
 from survey.store import cycles as rounds
-from survey.store.base import Base
 from survey.store.custody import Custody
 from survey.store.cycles import Cycle, Review
 from survey.store.envelopes import Draft, Envelope
@@ -38,7 +37,7 @@ from survey.store.outbox import Mail
 from survey.store.people import Person
 
 BATCH = 25
-"""So many reviews are counted in one transaction."""
+"""So many reviews are counted in one transaction, and so many are read at a time to be measured."""
 
 ATTEMPTS = 5
 """How often a worker may begin to measure one cycle, or to count one review: what ends each worker does so for ever."""
@@ -106,7 +105,7 @@ def waiting(session: Session) -> Sequence[Sequence[uuid.UUID]]:
         .outerjoin(Custody, Custody.cycle_id == Cycle.id)
         .where(
             _IS_CLOSED,
-            _IS_UNCOUNTED,
+            counting.IS_UNCOUNTED,
             Review.is_objected.is_(False),
             or_(_IS_OPENED, Cycle.is_cancelled),
             ~_IS_UNMEASURED,
@@ -127,19 +126,10 @@ def begin(session: Session, review_ids: Sequence[uuid.UUID]) -> Begun:
     So are those that are counted, were objected to, or are being counted just now. In a transaction of its own: it
     must be known even if the attempt ends its worker.
     """
-    may_begin = select(Review.id).where(Review.id.in_(review_ids), _IS_UNCOUNTED, Review.is_objected.is_(False))
-    if len(review_ids) > 1:
-        may_begin = may_begin.where(Review.attempts == 0)
-    rows = session.execute(
-        update(Review)
-        .where(Review.id.in_(may_begin.with_for_update(skip_locked=True)))
-        .values(attempts=Review.attempts + 1)
-        .returning(Review.id, Review.attempts)
-        .execution_options(synchronize_session=False)
-    ).all()
+    rows = counting.begin(session, review_ids)
     return Begun(
-        [review_id for review_id, attempts in rows if attempts <= ATTEMPTS],
-        [review_id for review_id, attempts in rows if attempts > ATTEMPTS],
+        [row.id for row in rows if row.attempts <= ATTEMPTS],
+        [row.id for row in rows if row.attempts > ATTEMPTS],
     )
 
 
@@ -170,7 +160,7 @@ def count(session: Session, review_ids: Sequence[uuid.UUID], keyring: Keyring) -
     of that review, and the caller sets it apart with `object_to`. Raises `IllegalStep` while the cycle is open, and
     `KeyMissing`; nothing is counted then.
     """
-    found = session.execute(_DUE, {"review_ids": list(review_ids)}).all()
+    found = counting.due(session, review_ids)
     if any(row.phase != Phase.CLOSED for row in found):
         raise IllegalStep("Answers are counted after the round has closed, and only once.")
     unmeasured = session.scalars(_UNMEASURED, {"cycle_ids": list({row.cycle_id for row in found})}).all()
@@ -191,16 +181,17 @@ def count(session: Session, review_ids: Sequence[uuid.UUID], keyring: Keyring) -
         reports.write(session, published)
         envelopes.discard(session, counted)
         beside = {about: values.dump(replace(own, cells=(), comments=())) for about, own in published.items()}
-        session.execute(_COUNTED, [{"about": about, "beside": beside.get(about)} for about in counted])
-    return Counted(counted, objected)
+        counting.note(session, {about: beside.get(about) for about in counted})
+    return Counted(counted, objected, {row.cycle_id for row in rows if row.id in counted})
 
 
 @dataclass(frozen=True)
 class Counted:
-    """Which reviews were counted, and to whose reports the auditor objected."""
+    """Which reviews were counted, to whose reports the auditor objected, and in which cycles something was counted."""
 
     counted: Sequence[uuid.UUID]
     objected: Sequence[uuid.UUID]
+    cycles: Collection[uuid.UUID]
 
 
 def _publish(questionnaire: str, boxes: Sequence[bytes], private_key: PrivateKey, k: int) -> Published:
@@ -218,7 +209,7 @@ def finish(session: Session) -> Sequence[uuid.UUID]:
     """
     closed = select(Cycle.id).where(Cycle.phase == Phase.CLOSED)
     session.execute(delete(Draft).where(Draft.cycle_id.in_(closed)))
-    uncounted = exists().where(Review.cycle_id == Cycle.id, _IS_UNCOUNTED)
+    uncounted = exists().where(Review.cycle_id == Cycle.id, counting.IS_UNCOUNTED)
     unbuilt = exists().where(Review.cycle_id == Cycle.id, Review.published.is_not(None))
     for cycle in session.scalars(select(Cycle).where(_IS_CLOSED, ~uncounted, ~unbuilt).with_for_update()):
         cycle.phase = cycles.step(Phase(cycle.phase), Phase.TALLIED)
@@ -319,33 +310,15 @@ def abandon_locked(session: Session, cycle_id: uuid.UUID, *, actor_id: uuid.UUID
 
 
 _IS_CLOSED = Cycle.phase == Phase.CLOSED
-_IS_UNCOUNTED = Review.is_tallied.is_(False)
 _IS_OPENED = or_(Custody.cycle_id.is_(None), Custody.is_unlocked)
 _REVIEWS = select(func.count(Review.id)).where(Review.cycle_id == Cycle.id).correlate(Cycle)
 _IS_UNMEASURED = and_(
     Cycle.is_cancelled.is_(False),
     ~select(Instrument.cycle_id).where(Instrument.cycle_id == Cycle.id).correlate(Cycle).exists(),
     _REVIEWS.scalar_subquery() >= measurements.SUBJECTS,
-    _REVIEWS.where(_IS_UNCOUNTED).scalar_subquery() > 0,
-)
-_DUE = (
-    select(
-        Review.id,
-        Review.cycle_id,
-        cast(Review.questionnaire, Text).label("questionnaire"),
-        Cycle.phase,
-        Cycle.minimum,
-        Cycle.is_cancelled,
-    )
-    .join(Cycle, Cycle.id == Review.cycle_id)
-    .where(Review.id.in_(bindparam("review_ids", expanding=True)), _IS_UNCOUNTED, Review.is_objected.is_(False))
-    .with_for_update(of=Review, skip_locked=True)
+    _REVIEWS.where(counting.IS_UNCOUNTED).scalar_subquery() > 0,
 )
 _UNMEASURED = select(Cycle.id).where(Cycle.id.in_(bindparam("cycle_ids", expanding=True)), _IS_UNMEASURED)
-_REVIEW = Base.metadata.tables["review"]
-_COUNTED = (
-    update(_REVIEW).where(_REVIEW.c.id == bindparam("about")).values(is_tallied=True, published=bindparam("beside"))
-)
 
 
 def _opened(
@@ -355,13 +328,18 @@ def _opened(
     reviews = list(session.scalars(select(Review.id).where(Review.cycle_id == cycle_id)))
     SystemRandom().shuffle(reviews)
     opened = 0
-    for number, review_id in enumerate(reviews):
-        if number >= measurements.SUBJECTS and opened >= measurements.ENVELOPES:
-            return
-        questionnaire = session.scalar(select(Review.questionnaire).where(Review.id == review_id))
-        boxes = session.scalars(select(Envelope.box).where(Envelope.review_id == review_id)).all()
-        opened += len(boxes)
-        yield values.load(Questionnaire, questionnaire), [envelopes.unseal(box, private_key) for box in boxes]
+    for first in range(0, len(reviews), BATCH):
+        some = reviews[first : first + BATCH]
+        asked = session.execute(
+            select(Review.id, cast(Review.questionnaire, Text).label("questionnaire")).where(Review.id.in_(some))
+        )
+        plain, boxes = {row.id: row.questionnaire for row in asked}, envelopes.boxes(session, some)
+        for number, review_id in enumerate(some, first):
+            if number >= measurements.SUBJECTS and opened >= measurements.ENVELOPES:
+                return
+            opened += len(boxes[review_id])
+            responses = [envelopes.unseal(box, private_key) for box in boxes[review_id]]
+            yield questionnaires.parsed(plain[review_id]), responses
 
 
 def _attendance(session: Session, cycle_id: uuid.UUID) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""The tally of 1,000, 10,000 and 100,000 envelopes by one worker: `make bench-tally`. Beside it the floor in the same run.
+"""The tally of 1,000, 10,000 and 100,000 envelopes by one worker, beside the floor in the same run: `make bench-tally`.
 
 Each step is a process of its own, so that its largest memory is its own too. The tasks are those of the program, in
 the order in which the queue would hand them out, from the first sweep to the note that the key is destroyed; the queue
@@ -92,11 +92,11 @@ def show(kind: str, steps: Sequence[dict[str, Any]]) -> None:
                 f"{1e6 * work / step['envelopes']:>7.0f} µs {work / step['taken']['floor'][1]:>6.2f} x  {grown}"
             )
     for step in steps:
-        clock, work = step["taken"]["all of it"]
+        number, (clock, work) = step["envelopes"], step["taken"]["all of it"]
         print(
-            f"  {step['envelopes']:>8} envelopes: {step['envelopes'] / clock:,.0f} a second ({step['envelopes'] / work:,.0f} at "
-            f"work), server at work {step['server']:.1f} s, memory {step['before']:.0f} MiB before and {step['peak']:.0f} "
-            f"MiB at most, {step['compared']:,} figures and comments are what was sent"
+            f"  {number:>8} envelopes: {number / clock:,.0f} a second, {number / work:,.0f} at work; the server's work "
+            f"{step['server']:.1f} s; memory {step['before']:.0f} MiB before and {step['peak']:.0f} at most; "
+            f"{step['compared']:,} figures and comments are what was sent"
         )
 
 
@@ -245,7 +245,7 @@ def compared(cycle_id: uuid.UUID, made: dict[uuid.UUID, int]) -> int:
 
 
 def _compare(cells: set[tuple[Any, ...]], asked: Questionnaire, sent: Sequence[Answers]) -> None:
-    """Cells of six and more are exact; of four and five the number and, where there is one, the sum; else there is none."""
+    """Cells of six and more are exact; of four and five the number is, and the sum where there is one; else none is."""
     stored = {item: rest for item, *rest in cells}
     for item in asked.items:
         if item.scale is None:
