@@ -11,8 +11,8 @@ PYTHON ?= $(shell for each in python3 python3.12 python3.11; do \
 	done; echo python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types lock screenshots load bench bench-answers bench-growth bench-mails \
-	bench-labels bench-spread bench-report bench-links bench-workers bench-tables bench-page \
+.PHONY: help setup demo test check lint types lock screenshots load bench bench-answers bench-growth bench-tally \
+	bench-mails bench-labels bench-spread bench-report bench-links bench-workers bench-tables bench-page \
 	bench-sign-in faults drill sbom audit clean
 
 help:  ## List the targets
@@ -84,6 +84,9 @@ bench-tables: setup  ## Time sweeps beside 100,000 rows of which nothing is due,
 
 bench-page: setup  ## Time the rater's page in a Chromium that is as slow as a phone on slow 4G
 	@$(BIN)/python -m tests.benchmarks.page
+
+bench-tally: setup  ## Time the tally of 1,000, 10,000 and 100,000 envelopes by one worker (ARGS="--database sqlite --steps 2")
+	@$(BIN)/python -m tests.benchmarks.counts $(ARGS)
 
 bench-labels: setup  ## Print how often a report's words are wrong, for simulated engineers
 	@$(BIN)/python -m tests.benchmarks.labels

@@ -1,4 +1,4 @@
-"""Closed rounds are measured, counted and reported: one task per review, so that the work spreads over workers.
+"""Closed rounds are measured, counted and reported: a task for some reviews at a time, so that workers share the work.
 
 Each step looks for itself whether it is due, so that a crash between any two is made good by the next sweep.
 """
@@ -12,8 +12,8 @@ from celery import Task, shared_task
 from kombu.exceptions import OperationalError
 
 from survey import context
-from survey.core.errors import KeyMissing, Unsafe
-from survey.services import cycles, publication, tally
+from survey.core.errors import KeyMissing
+from survey.services import publication, tally
 from survey.store import base
 
 log = structlog.get_logger()
@@ -26,9 +26,10 @@ def sweep() -> int:
         unmeasured = tally.unmeasured(session)
         waiting = tally.waiting(session)
         due = publication.due(session)
-    for task, ids in ((measure, unmeasured), (count, waiting)):
-        for one in ids:
-            _send(task, one)
+    for cycle_id in unmeasured:
+        _send(measure, cycle_id)
+    for reviews in waiting:
+        _send(count, *reviews)
     batches = sum(_build_all(cycle_id, missing) for cycle_id, missing in due.items())
     if not waiting and not batches:
         finish()
@@ -54,32 +55,37 @@ def measure(cycle_id: str) -> None:
 
 
 @shared_task(name="tasks.tally.count")
-def count(review_id: str) -> None:
-    """Counts one review. Harmless when it has been counted. Set apart where the auditor objects, or it never ends."""
+def count(*review_ids: str) -> None:
+    """Counts some reviews of one round together. Harmless when they have been counted.
+
+    Those are set apart to which the auditor objects, and those that were begun too often.
+    """
     with context.transaction() as session:
-        may_begin = tally.begin(session, uuid.UUID(review_id))
-    if not may_begin:
-        log.error("count_given_up", review=review_id)
+        begun = tally.begin(session, [uuid.UUID(review_id) for review_id in review_ids])
+    for review_id in begun.given_up:
+        log.error("count_given_up", review=str(review_id))
         with context.transaction() as session:
-            tally.set_apart(session, uuid.UUID(review_id), now=context.now())
+            tally.set_apart(session, review_id, now=context.now())
+    if begun.given_up:
         context.wake("tasks.outbox.sweep")
+    if not begun.ready:
         return
-    is_news = False
     try:
         with context.transaction() as session:
-            is_news = tally.count(session, uuid.UUID(review_id), context.installation().keyring)
+            done = tally.count(session, begun.ready, context.installation().keyring)
     except KeyMissing:
         with context.transaction() as session:
-            tally.take_back(session, uuid.UUID(review_id))
+            tally.take_back(session, begun.ready)
         raise
-    except Unsafe:
-        log.error("auditor_objected", review=review_id)
+    for review_id in done.objected:
+        log.error("auditor_objected", review=str(review_id))
         with context.transaction() as session:
-            tally.object_to(session, uuid.UUID(review_id), now=context.now())
+            tally.object_to(session, review_id, now=context.now())
+    if done.objected:
         context.wake("tasks.outbox.sweep")
     # Of the many messages about one review, one at most leads to others: else they would beget each other.
-    if is_news:
-        _go_on(uuid.UUID(review_id))
+    for cycle_id in done.cycles:
+        _go_on(cycle_id)
 
 
 @shared_task(name="tasks.tally.build")
@@ -92,10 +98,11 @@ def build(cycle_id: str) -> None:
     finish()
 
 
-def _go_on(review_id: uuid.UUID) -> None:
-    """After a review is counted: has the reports of its round built, if it was the last one."""
+def _go_on(cycle_id: uuid.UUID) -> None:
+    """After some reviews are counted: has the reports of their round built, if they were the last ones."""
     with context.reading() as session:
-        cycle_id = cycles.review(session, review_id).cycle_id
+        if not publication.is_counted(session, cycle_id):
+            return
         missing = publication.due(session).get(cycle_id, 0)
     if not _build_all(cycle_id, missing):
         finish()
@@ -123,9 +130,9 @@ def finish() -> None:
         tally.note_destroyed(session, cycle_ids)
 
 
-def _send(task: Task, about: uuid.UUID) -> None:
+def _send(task: Task, *about: uuid.UUID) -> None:
     """Asks for a task about this. Nothing is lost where the broker is away: the next sweep asks again."""
     try:
-        task.delay(str(about))
+        task.delay(*map(str, about))
     except OperationalError as error:
         log.warning("doorbell_failed", task=task.name, error=type(error).__name__)

@@ -16,9 +16,9 @@ def count() -> None:
             tally.measure(session, cycle_id, keyring)
     with context.reading() as session:
         waiting = tally.waiting(session)
-    for review_id in waiting:
+    for review_ids in waiting:
         with context.transaction() as session:
-            tally.count(session, review_id, keyring)
+            tally.count(session, review_ids, keyring)
     build()
     with context.transaction() as session:
         finished = tally.finish(session)

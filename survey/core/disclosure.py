@@ -6,13 +6,12 @@ The rules are named R1 to R8 as in docs/threat-model.md. What `publish` leaves o
 from __future__ import annotations
 
 import unicodedata
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from fractions import Fraction
-from functools import cache
-from itertools import combinations_with_replacement
+from functools import cache, lru_cache
+from itertools import chain, combinations_with_replacement, count, islice
 
 from survey.core.cycles import MINIMA
 from survey.core.errors import Unsafe
@@ -149,7 +148,7 @@ def publish(
         answered=answered,
         cells=cells,
         comments=tuple(_comments(questionnaire, responses, k, shuffle)),
-        certificate=Certificate(k, len(footing), sum(count for group, count in answered if group.is_anonymous)),
+        certificate=Certificate(k, len(footing), sum(number for group, number in answered if group.is_anonymous)),
     )
 
 
@@ -164,13 +163,49 @@ def audit(footing: Iterable[tuple[str, frozenset[int]]], *, k: int) -> None:
     by_item: dict[str, set[frozenset[int]]] = {}
     for item, raters in footing:
         by_item.setdefault(item, set()).add(raters)
-    # Most items of a report rest on the same sets: each pattern is checked once.
-    for sets, item in {frozenset(sets): item for item, sets in by_item.items()}.items():
-        if smallest_isolated(tuple(sets), below=k) is not None:
+    for item, sets in by_item.items():
+        objection = _objection(_shape(sets), k)
+        if objection is _Objection.FEW:
             raise Unsafe(f"The figures for {item} would isolate fewer than {k} raters. Nothing was published.")
-        for alike in _classes(sets).values():
-            if smallest_isolated([raters - {min(alike)} for raters in sets], below=2) is not None:
-                raise Unsafe(f"One rater could isolate another in the figures for {item}. Nothing was published.")
+        if objection is _Objection.ONE:
+            raise Unsafe(f"One rater could isolate another in the figures for {item}. Nothing was published.")
+
+
+class _Objection(Enum):
+    """What the auditor can have against the figures of one item."""
+
+    FEW = auto()
+    ONE = auto()
+
+
+_Shape = tuple[tuple[tuple[int, ...], int], ...]
+"""How many raters are in exactly these sets, for each combination of sets that anybody is in. Names no rater."""
+
+
+def _shape(sets: Collection[frozenset[int]]) -> _Shape:
+    if len(sets) == 1:
+        (only,) = sets
+        return (((0,), len(only)),) if only else ()
+    ordered = sorted(sets, key=lambda raters: (len(raters), sorted(raters)))
+    return tuple(sorted((tuple(sorted(row)), len(alike)) for row, alike in _classes(ordered).items()))
+
+
+@lru_cache(maxsize=4096)
+def _objection(shape: _Shape, k: int) -> _Objection | None:
+    """What the auditor has against sets of this shape. Which rater is which does not matter to it, and how many does.
+
+    So each shape is checked once in the life of a process, and what is kept of it tells of no review and no answer.
+    """
+    raters = count()
+    classes = [(row, frozenset(islice(raters, size))) for row, size in shape]
+    numbers = {number for row, _ in classes for number in row}
+    sets = [frozenset(chain.from_iterable(alike for row, alike in classes if number in row)) for number in numbers]
+    if smallest_isolated(sets, below=k) is not None:
+        return _Objection.FEW
+    for _, alike in classes:
+        if smallest_isolated([own - {min(alike)} for own in sets], below=2) is not None:
+            return _Objection.ONE
+    return None
 
 
 def smallest_isolated(sets: Collection[frozenset[int]], *, below: int) -> frozenset[int] | None:
@@ -234,23 +269,29 @@ def _footing(
 
     Raises `Unsafe` where the cell's own numbers are not those of these raters.
     """
+    voices: dict[Group, list[tuple[int, Mapping[str, int | None]]]] = {}
     for cell in cells:
         if not cell.group.is_anonymous:
             continue
-        speaking = (
-            {relationship for relationship in ANONYMOUS if Group(relationship) not in shown}
-            if cell.group is Group.POOLED
-            else {Relationship(cell.group)}
+        if cell.group not in voices:
+            speaking = (
+                {relationship for relationship in ANONYMOUS if Group(relationship) not in shown}
+                if cell.group is Group.POOLED
+                else {Relationship(cell.group)}
+            )
+            voices[cell.group] = [
+                (index, response.answers.ratings)
+                for index, response in enumerate(responses)
+                if response.relationship in speaking
+            ]
+        said = {index: rating for index, own in voices[cell.group] if (rating := own.get(cell.item)) is not None}
+        ratings = list(said.values())
+        is_total = cell.total is None or cell.total == sum(ratings)
+        is_tally = cell.counts is None or (
+            sum(cell.counts) == len(ratings)
+            and all(ratings.count(point) == number for point, number in enumerate(cell.counts, 1))
         )
-        said = {
-            index: rating
-            for index, response in enumerate(responses)
-            if response.relationship in speaking and (rating := response.answers.ratings.get(cell.item)) is not None
-        }
-        tally = Counter(said.values())
-        is_total = cell.total in {None, sum(said.values())}
-        is_tally = cell.counts is None or {point: count for point, count in enumerate(cell.counts, 1) if count} == tally
-        if cell.n != len(said) or not is_total or not is_tally:
+        if cell.n != len(ratings) or not is_total or not is_tally:
             raise Unsafe(f"The figures for {cell.item} are not those of the people they name. Nothing was published.")
         yield cell.item, frozenset(said)
 
@@ -285,8 +326,7 @@ def _cell(item: Item, points: int, group: Group, ratings: Sequence[int], k: int)
     if n < k:
         return None
     if n >= DISTRIBUTION_FROM:
-        tally = Counter(ratings)
-        return Cell(item.key, group, n, total, squares, tuple(tally[point] for point in range(1, points + 1)))
+        return Cell(item.key, group, n, total, squares, tuple(map(ratings.count, range(1, points + 1))))
     if band := _band(n, total, points):
         return Cell(item.key, group, n, band=band)
     return Cell(item.key, group, n, total, _rounded_squares(n, points)[total, squares])
@@ -354,8 +394,8 @@ def _comments(
             continue
         attributed, pooled = [], []
         for response in responses:
-            text = clean(response.answers.comments.get(item.key, ""))
-            if not any(unicodedata.category(char)[0] in "LNS" for char in text):
+            said = response.answers.comments.get(item.key)
+            if not said or not _says_something(text := clean(said)):
                 continue
             if response.relationship.is_anonymous:
                 pooled.append(Comment(item.key, Group.POOLED, text))
@@ -365,3 +405,8 @@ def _comments(
         if len(pooled) >= k:
             shuffle(pooled)
             yield from pooled
+
+
+def _says_something(text: str) -> bool:
+    """Whether it has a letter, a digit or a symbol; nearly every text begins with one."""
+    return text[:1].isalnum() or any(unicodedata.category(char)[0] in "LNS" for char in text)

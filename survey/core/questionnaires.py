@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from survey.core import values
 from survey.core.competencies import Page, Section
@@ -118,6 +118,12 @@ class Questionnaire:
         """
         seconds = sum(45 if item.is_open else 12 for item in self.items)
         return max(1, -(-seconds // 60))
+
+
+@lru_cache(maxsize=128)
+def parsed(plain: str) -> Questionnaire:
+    """The questionnaire in this JSON, as a row stores it. The same text is parsed once: many reviews ask the same."""
+    return values.load(Questionnaire, json.loads(plain))
 
 
 EVERYBODY = frozenset(Relationship)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import unicodedata
 import zlib
 from collections.abc import Mapping
@@ -80,8 +79,7 @@ def clean(text: str) -> str:
     # What Python calls printable is never invisible, and nearly every text is that; only others are looked through.
     if not text.replace("\n", "").isprintable():
         text = "".join(char for char in text if char == "\n" or not _is_invisible(char))
-    lines = (re.sub(r"\s+", " ", line).strip() for line in text.split("\n"))
-    return "\n".join(line for line in lines if line)
+    return "\n".join(line for words in text.split("\n") if (line := " ".join(words.split())))
 
 
 def pack(response: Response) -> bytes:

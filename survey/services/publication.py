@@ -7,21 +7,23 @@ reports that are missing. Both read published cells alone, so that a report says
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
+from typing import Any
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import Text, bindparam, cast, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from survey.core import disclosure, reports, spreads, values
+from survey.core import disclosure, questionnaires, reports, spreads, values
 from survey.core.access import Standing
 from survey.core.changes import Earlier
 from survey.core.cycles import Phase
 from survey.core.disclosure import Group, Published
 from survey.core.errors import IllegalStep
-from survey.core.questionnaires import Questionnaire
 from survey.core.relationships import Relationship
 from survey.store import cycles as rounds
+from survey.store import reports as written
 from survey.store.cycles import Cycle, Review, readable_by
 from survey.store.reports import Cell, Report
 
@@ -41,6 +43,11 @@ def due(session: Session) -> Mapping[uuid.UUID, int]:
     return dict(rows.all())
 
 
+def is_counted(session: Session, cycle_id: uuid.UUID) -> bool:
+    """Whether no review of this cycle is left to be counted."""
+    return not session.scalar(select(exists().where(Review.cycle_id == cycle_id, Review.is_tallied.is_(False))))
+
+
 def settle(session: Session, cycle_id: uuid.UUID) -> None:
     """Fixes the typical spread of a counted cycle, once; when that was done before, nothing changes.
 
@@ -49,9 +56,7 @@ def settle(session: Session, cycle_id: uuid.UUID) -> None:
     cycle = rounds.locked(session, cycle_id)
     if cycle.spreads is not None:
         return
-    if cycle.phase != Phase.CLOSED or session.scalar(
-        select(exists().where(Review.cycle_id == cycle_id, Review.is_tallied.is_(False)))
-    ):
+    if cycle.phase != Phase.CLOSED or not is_counted(session, cycle_id):
         raise IllegalStep("Reports are built after every review of the round is counted.")
     found = spreads.of_cycle(_distributions(session, cycle_id))
     cycle.spreads = {str(points): spread for points, spread in found.items()}
@@ -66,25 +71,34 @@ def build(session: Session, cycle_id: uuid.UUID, *, limit: int = BATCH) -> int:
     if cycle.spreads is None:
         raise IllegalStep("The spread of this round is not known yet.")
     settled = {int(points): spread for points, spread in cycle.spreads.items()}
-    reviews = session.scalars(
-        select(Review)
-        .where(Review.cycle_id == cycle_id, Review.published.is_not(None))
-        .limit(limit)
-        .with_for_update(of=Review, skip_locked=True)
-    ).all()
-    for review in reviews:
-        report = reports.build(
-            values.load(Questionnaire, review.questionnaire),
-            _published(session, review),
-            pages=[reports.page_of(entry.page.body) for entry in review.pages],
-            invited={Relationship(kind): number for kind, number in (review.invited or {}).items()},
-            earlier=_earlier(session, review, cycle),
-            spreads=settled,
+    reviews = session.execute(_UNBUILT, {"cycle_id": cycle_id, "limit": limit}).all()
+    ids = [review.id for review in reviews]
+    cells, pages = written.cells(session, ids), rounds.pages(session, ids)
+    page_of = cache(lambda page_id: reports.page_of(pages.bodies[page_id]))
+    earlier = _earlier(session, {review.subject_id for review in reviews}, cycle)
+    bodies = [
+        {
+            "review_id": review.id,
+            "body": values.dump(
+                reports.build(
+                    questionnaires.parsed(review.questionnaire),
+                    _published(review.published, cells[review.id]),
+                    pages=[page_of(page_id) for page_id in pages.ids[review.id]],
+                    invited={Relationship(kind): number for kind, number in (review.invited or {}).items()},
+                    earlier=earlier.get(review.subject_id),
+                    spreads=settled,
+                )
+            ),
+        }
+        for review in reviews
+    ]
+    if bodies:
+        session.execute(insert(Report), bodies)
+        # All of it stands in the reports now; and this is what says that they have been built.
+        session.execute(
+            update(Review).where(Review.id.in_(ids)).values(published=None).execution_options(synchronize_session=False)
         )
-        session.add(Report(review_id=review.id, body=values.dump(report)))
-        # All of it stands in the report now; and this is what says that it has been built.
-        review.published = None
-    return len(reviews)
+    return len(bodies)
 
 
 def _distributions(session: Session, cycle_id: uuid.UUID) -> Iterator[tuple[uuid.UUID, disclosure.Cell]]:
@@ -97,29 +111,42 @@ def _distributions(session: Session, cycle_id: uuid.UUID) -> Iterator[tuple[uuid
     return ((cell.review_id, cell.as_value()) for cell in cells)
 
 
-def _published(session: Session, review: Review) -> Published:
+def _published(beside: Any, cells: Sequence[disclosure.Cell]) -> Published:
     """What the tally published of a review. Comments lie beside the report and are no part of it."""
-    beside = values.load(Published, review.published)
-    order = {group: position for position, (group, _) in enumerate(beside.answered)}
-    cells = [cell.as_value() for cell in session.scalars(select(Cell).where(Cell.review_id == review.id))]
-    return replace(beside, cells=tuple(sorted(cells, key=lambda cell: (cell.item, order[cell.group]))))
+    published = values.load(Published, beside)
+    order = {group: position for position, (group, _) in enumerate(published.answered)}
+    return replace(published, cells=tuple(sorted(cells, key=lambda cell: (cell.item, order[cell.group]))))
 
 
-def _earlier(session: Session, review: Review, cycle: Cycle) -> Earlier | None:
-    """What the newest released round before this one published about the same person."""
-    found = session.execute(
-        select(Review.id, Review.questionnaire, Cycle.name)
+def _earlier(session: Session, subject_ids: Collection[uuid.UUID], cycle: Cycle) -> dict[uuid.UUID, Earlier]:
+    """What the newest released round before this one published about each of these people, if there was one."""
+    rows = session.execute(
+        select(Review.id, Review.subject_id, cast(Review.questionnaire, Text).label("questionnaire"), Cycle.name)
         .join(Cycle, Cycle.id == Review.cycle_id)
         .where(
-            Review.subject_id == review.subject_id,
+            Review.subject_id.in_(subject_ids),
             readable_by(Standing.OWN),
             Cycle.closes_at < cycle.closes_at,
         )
-        .order_by(Cycle.closes_at.desc())
-        .limit(1)
-    ).one_or_none()
-    if found is None:
-        return None
-    review_id, questionnaire, name = found
-    cells = session.scalars(select(Cell).where(Cell.review_id == review_id))
-    return Earlier(name, values.load(Questionnaire, questionnaire), [cell.as_value() for cell in cells])
+        .order_by(Cycle.closes_at)
+    ).all()
+    newest = {row.subject_id: row for row in rows}
+    cells = written.cells(session, [row.id for row in newest.values()])
+    return {
+        subject_id: Earlier(row.name, questionnaires.parsed(row.questionnaire), cells[row.id])
+        for subject_id, row in newest.items()
+    }
+
+
+_UNBUILT = (
+    select(
+        Review.id,
+        Review.subject_id,
+        cast(Review.questionnaire, Text).label("questionnaire"),
+        Review.published,
+        Review.invited,
+    )
+    .where(Review.cycle_id == bindparam("cycle_id"), Review.published.is_not(None))
+    .limit(bindparam("limit"))
+    .with_for_update(of=Review, skip_locked=True)
+)

@@ -9,23 +9,24 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from secrets import SystemRandom
 
 from nacl.public import PrivateKey
-from sqlalchemy import Update, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Text, Update, and_, bindparam, cast, delete, exists, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from survey.core import cycles, disclosure, measurements, values
+from survey.core import cycles, disclosure, measurements, questionnaires, values
 from survey.core.access import Role
 from survey.core.audit import Event
 from survey.core.cycles import Phase
-from survey.core.errors import IllegalStep, NotFound
+from survey.core.disclosure import Published
+from survey.core.errors import IllegalStep, NotFound, Unsafe
 from survey.core.letters import Kind
 from survey.core.questionnaires import Questionnaire
 from survey.core.responses import Response
-from survey.store import audit, envelopes
+from survey.store import audit, counting, envelopes, reports
 from survey.store import cycles as rounds
 from survey.store.custody import Custody
 from survey.store.cycles import Cycle, Review
@@ -34,7 +35,9 @@ from survey.store.instruments import Instrument
 from survey.store.keys import Keyring
 from survey.store.outbox import Mail
 from survey.store.people import Person
-from survey.store.reports import Cell, Comment
+
+BATCH = 25
+"""So many reviews are counted in one transaction, and so many are read at a time to be measured."""
 
 ATTEMPTS = 5
 """How often a worker may begin to measure one cycle, or to count one review: what ends each worker does so for ever."""
@@ -90,97 +93,113 @@ def measure(session: Session, cycle_id: uuid.UUID, keyring: Keyring) -> bool:
     return True
 
 
-def waiting(session: Session) -> Sequence[uuid.UUID]:
+def waiting(session: Session) -> Sequence[Sequence[uuid.UUID]]:
     """The reviews of closed cycles that can be counted: measured, the key is there, and the auditor did not object.
 
-    Those of cancelled cycles need no key: their envelopes are deleted as they are.
+    Those of cancelled cycles need no key: their envelopes are deleted as they are. They come in batches of one cycle,
+    each for one transaction. What was begun before comes alone: a review that ends its worker takes no other along.
     """
-    return session.scalars(
-        select(Review.id)
+    rows = session.execute(
+        select(Review.id, Review.cycle_id, Review.attempts)
         .join(Cycle)
         .outerjoin(Custody, Custody.cycle_id == Cycle.id)
         .where(
             _IS_CLOSED,
-            Review.is_tallied.is_(False),
+            counting.IS_UNCOUNTED,
             Review.is_objected.is_(False),
             or_(_IS_OPENED, Cycle.is_cancelled),
             ~_IS_UNMEASURED,
         )
+        .order_by(Review.id)
     ).all()
+    fresh: dict[uuid.UUID, list[uuid.UUID]] = {}
+    for review_id, cycle_id, attempts in rows:
+        if not attempts:
+            fresh.setdefault(cycle_id, []).append(review_id)
+    batches = [own[first : first + BATCH] for own in fresh.values() for first in range(0, len(own), BATCH)]
+    return batches + [[review_id] for review_id, _, attempts in rows if attempts]
 
 
-def begin(session: Session, review_id: uuid.UUID) -> bool:
-    """Counts one more attempt to count a review; False when there were enough, and it is to be `set_apart`.
+def begin(session: Session, review_ids: Sequence[uuid.UUID]) -> Begun:
+    """Counts one more attempt to count these reviews. Of several, those that were begun before are passed over.
 
-    In a transaction of its own: it must be known even if the attempt ends its worker.
+    So are those that are counted, were objected to, or are being counted just now. In a transaction of its own: it
+    must be known even if the attempt ends its worker.
     """
-    is_uncounted = (Review.is_tallied.is_(False), Review.is_objected.is_(False))
-    return _begin(session, update(Review).where(Review.id == review_id, *is_uncounted), Review.attempts)
+    rows = counting.begin(session, review_ids)
+    return Begun(
+        [row.id for row in rows if row.attempts <= ATTEMPTS],
+        [row.id for row in rows if row.attempts > ATTEMPTS],
+    )
 
 
-def take_back(session: Session, review_id: uuid.UUID) -> None:
-    """Takes back one attempt to count a review that failed for want of the key, which may still be brought."""
+@dataclass(frozen=True)
+class Begun:
+    """Which reviews may be counted now, and which were begun too often: they are to be `set_apart`."""
+
+    ready: Sequence[uuid.UUID]
+    given_up: Sequence[uuid.UUID]
+
+
+def take_back(session: Session, review_ids: Sequence[uuid.UUID]) -> None:
+    """Takes back one attempt to count reviews that failed for want of the key, which may still be brought."""
     session.execute(
         update(Review)
-        .where(Review.id == review_id)
+        .where(Review.id.in_(review_ids))
         .values(attempts=Review.attempts - 1)
         .execution_options(synchronize_session=False)
     )
 
 
-def count(session: Session, review_id: uuid.UUID, keyring: Keyring) -> bool:
-    """Counts one review; False when that was done before, or waits: for people operations, or to be measured.
+def count(session: Session, review_ids: Sequence[uuid.UUID], keyring: Keyring) -> Counted:
+    """Counts these reviews, one after the other: each is there opened only while it is counted.
 
-    In one transaction: cells and comments are written, with what else may be said of the review, and the envelopes
-    deleted; of a cancelled cycle they are deleted unopened. Raises `IllegalStep` while the cycle is open,
-    `KeyMissing`, and `Unsafe` when the auditor objects; nothing is written then, and the caller sets the review
-    apart with `object_to`.
+    Passed over is what was counted before or is being counted just now, and what waits: for people operations, or to
+    be measured. In one transaction: cells and comments are written, with what else may be said of each review, and
+    the envelopes deleted; of a cancelled cycle they are deleted unopened. Where the auditor objects nothing is written
+    of that review, and the caller sets it apart with `object_to`. Raises `IllegalStep` while the cycle is open, and
+    `KeyMissing`; nothing is counted then.
     """
-    review = session.scalar(select(Review).where(Review.id == review_id).with_for_update(of=Review))
-    if review is None:
-        raise NotFound("There is no such review.")
-    if review.is_tallied or review.is_objected:
-        return False
-    if review.cycle.phase != Phase.CLOSED:
+    found = counting.due(session, review_ids)
+    if any(row.phase != Phase.CLOSED for row in found):
         raise IllegalStep("Answers are counted after the round has closed, and only once.")
-    if review.cycle.is_cancelled:
-        session.execute(delete(Envelope).where(Envelope.review_id == review_id))
-        review.is_tallied = True
-        return True
-    if session.scalar(select(exists().where(Cycle.id == review.cycle_id, _IS_UNMEASURED))):
-        return False
-    private_key = keyring.read(review.cycle_id)
+    unmeasured = session.scalars(_UNMEASURED, {"cycle_ids": list({row.cycle_id for row in found})}).all()
+    rows = [row for row in found if row.cycle_id not in unmeasured]
+    keys = {cycle_id: keyring.read(cycle_id) for cycle_id in {row.cycle_id for row in rows if not row.is_cancelled}}
+    boxes = envelopes.boxes(session, [row.id for row in rows if not row.is_cancelled])
+    published: dict[uuid.UUID, Published] = {}
+    objected = []
+    for row in rows:
+        if row.is_cancelled:
+            continue
+        try:
+            published[row.id] = _publish(row.questionnaire, boxes.pop(row.id), keys[row.cycle_id], row.minimum)
+        except Unsafe:
+            objected.append(row.id)
+    counted = [row.id for row in rows if row.id not in objected]
+    if counted:
+        reports.write(session, published)
+        envelopes.discard(session, counted)
+        beside = {about: values.dump(replace(own, cells=(), comments=())) for about, own in published.items()}
+        counting.note(session, {about: beside.get(about) for about in counted})
+    return Counted(counted, objected, {row.cycle_id for row in rows if row.id in counted})
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Which reviews were counted, to whose reports the auditor objected, and in which cycles something was counted."""
+
+    counted: Sequence[uuid.UUID]
+    objected: Sequence[uuid.UUID]
+    cycles: Collection[uuid.UUID]
+
+
+def _publish(questionnaire: str, boxes: Sequence[bytes], private_key: PrivateKey, k: int) -> Published:
+    """What may be said of one review. Its answers are nowhere but in here."""
     randomness = SystemRandom()
-    boxes = list(session.scalars(select(Envelope.box).where(Envelope.review_id == review_id)))
     responses = [envelopes.unseal(box, private_key) for box in boxes]
     randomness.shuffle(responses)
-    questionnaire = values.load(Questionnaire, review.questionnaire)
-    published = disclosure.publish(questionnaire, responses, k=review.cycle.minimum, shuffle=randomness.shuffle)
-    cells = [
-        {
-            "review_id": review_id,
-            "item": cell.item,
-            "group": cell.group,
-            "n": cell.n,
-            "total": cell.total,
-            "squares": cell.squares,
-            "counts": None if cell.counts is None else list(cell.counts),
-            "band": cell.band,
-        }
-        for cell in published.cells
-    ]
-    comments = [
-        {"review_id": review_id, "item": comment.item, "group": comment.group, "text": comment.text}
-        for comment in published.comments
-    ]
-    for table, rows in ((Cell, cells), (Comment, comments)):
-        if rows:
-            # One statement for all of them, whichever columns are empty.
-            session.execute(insert(table), rows, execution_options={"render_nulls": True})
-    session.execute(delete(Envelope).where(Envelope.review_id == review_id))
-    review.published = values.dump(replace(published, cells=(), comments=()))
-    review.is_tallied = True
-    return True
+    return disclosure.publish(questionnaires.parsed(questionnaire), responses, k=k, shuffle=randomness.shuffle)
 
 
 def finish(session: Session) -> Sequence[uuid.UUID]:
@@ -190,10 +209,9 @@ def finish(session: Session) -> Sequence[uuid.UUID]:
     """
     closed = select(Cycle.id).where(Cycle.phase == Phase.CLOSED)
     session.execute(delete(Draft).where(Draft.cycle_id.in_(closed)))
-    unfinished = exists().where(
-        Review.cycle_id == Cycle.id, or_(Review.is_tallied.is_(False), Review.published.is_not(None))
-    )
-    for cycle in session.scalars(select(Cycle).where(Cycle.phase == Phase.CLOSED, ~unfinished).with_for_update()):
+    uncounted = exists().where(Review.cycle_id == Cycle.id, counting.IS_UNCOUNTED)
+    unbuilt = exists().where(Review.cycle_id == Cycle.id, Review.published.is_not(None))
+    for cycle in session.scalars(select(Cycle).where(_IS_CLOSED, ~uncounted, ~unbuilt).with_for_update()):
         cycle.phase = cycles.step(Phase(cycle.phase), Phase.TALLIED)
     session.flush()
     return session.scalars(
@@ -298,8 +316,9 @@ _IS_UNMEASURED = and_(
     Cycle.is_cancelled.is_(False),
     ~select(Instrument.cycle_id).where(Instrument.cycle_id == Cycle.id).correlate(Cycle).exists(),
     _REVIEWS.scalar_subquery() >= measurements.SUBJECTS,
-    _REVIEWS.where(Review.is_tallied.is_(False)).scalar_subquery() > 0,
+    _REVIEWS.where(counting.IS_UNCOUNTED).scalar_subquery() > 0,
 )
+_UNMEASURED = select(Cycle.id).where(Cycle.id.in_(bindparam("cycle_ids", expanding=True)), _IS_UNMEASURED)
 
 
 def _opened(
@@ -309,13 +328,18 @@ def _opened(
     reviews = list(session.scalars(select(Review.id).where(Review.cycle_id == cycle_id)))
     SystemRandom().shuffle(reviews)
     opened = 0
-    for number, review_id in enumerate(reviews):
-        if number >= measurements.SUBJECTS and opened >= measurements.ENVELOPES:
-            return
-        questionnaire = session.scalar(select(Review.questionnaire).where(Review.id == review_id))
-        boxes = session.scalars(select(Envelope.box).where(Envelope.review_id == review_id)).all()
-        opened += len(boxes)
-        yield values.load(Questionnaire, questionnaire), [envelopes.unseal(box, private_key) for box in boxes]
+    for first in range(0, len(reviews), BATCH):
+        some = reviews[first : first + BATCH]
+        asked = session.execute(
+            select(Review.id, cast(Review.questionnaire, Text).label("questionnaire")).where(Review.id.in_(some))
+        )
+        plain, boxes = {row.id: row.questionnaire for row in asked}, envelopes.boxes(session, some)
+        for number, review_id in enumerate(some, first):
+            if number >= measurements.SUBJECTS and opened >= measurements.ENVELOPES:
+                return
+            opened += len(boxes[review_id])
+            responses = [envelopes.unseal(box, private_key) for box in boxes[review_id]]
+            yield questionnaires.parsed(plain[review_id]), responses
 
 
 def _attendance(session: Session, cycle_id: uuid.UUID) -> tuple[int, int]:
@@ -347,7 +371,7 @@ def _uncounted(session: Session, review_id: uuid.UUID) -> Review:
 
 
 def _give_up(session: Session, review: Review, actor_id: uuid.UUID, now: datetime) -> None:
-    session.execute(delete(Envelope).where(Envelope.review_id == review.id))
+    envelopes.discard(session, [review.id])
     review.is_tallied = True
     session.flush()
     audit.record(session, Event.REPORT_ABANDONED, actor_id=actor_id, about=review.id, now=now)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -102,6 +104,21 @@ class Review(Base):
     )
 
 
+# What is left to do of a round is found without a look at what is done: the tally asks after every batch.
+Index(
+    "ix_review_uncounted",
+    Review.cycle_id,
+    sqlite_where=Review.is_tallied.is_(False),
+    postgresql_where=Review.is_tallied.is_(False),
+)
+Index(
+    "ix_review_unbuilt",
+    Review.cycle_id,
+    sqlite_where=Review.published.is_not(None),
+    postgresql_where=Review.published.is_not(None),
+)
+
+
 class ReviewPage(Base):
     """A page that a review asks about, in this position."""
 
@@ -153,3 +170,25 @@ def titles(session: Session, cycle_id: uuid.UUID) -> dict[uuid.UUID, tuple[str, 
     ):
         found.setdefault(review_id, []).append(f"{competency}, level {level}")
     return {review_id: tuple(names) for review_id, names in found.items()}
+
+
+@dataclass(frozen=True)
+class Pages:
+    """The pages that some reviews ask about: which ones, by review and in order, and what each of them says."""
+
+    ids: Mapping[uuid.UUID, Sequence[uuid.UUID]]
+    bodies: Mapping[uuid.UUID, dict[str, Any]]
+
+
+def pages(session: Session, review_ids: Collection[uuid.UUID]) -> Pages:
+    """The pages of these reviews, each read once, however many of them ask about it."""
+    ids: dict[uuid.UUID, list[uuid.UUID]] = {review_id: [] for review_id in review_ids}
+    for review_id, page_id in session.execute(
+        select(ReviewPage.review_id, ReviewPage.page_id)
+        .where(ReviewPage.review_id.in_(review_ids))
+        .order_by(ReviewPage.position)
+    ):
+        ids[review_id].append(page_id)
+    asked = {page_id for own in ids.values() for page_id in own}
+    rows = session.execute(select(CompetencyPage.id, CompetencyPage.body).where(CompetencyPage.id.in_(asked)))
+    return Pages(ids, dict(rows.all()))

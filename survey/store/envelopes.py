@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Collection
 
 from nacl.public import PrivateKey, PublicKey, SealedBox
 from nacl.secret import SecretBox
-from sqlalchemy import ForeignKey, Index
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ForeignKey, Index, bindparam, delete, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from survey.core.responses import Response, pack, unpack
 from survey.store.base import UNORDERED, Base, random_key
@@ -41,6 +42,24 @@ class Draft(Base):
     id: Mapped[bytes] = mapped_column(primary_key=True)
     cycle_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("cycle.id", ondelete="CASCADE"))
     box: Mapped[bytes]
+
+
+def boxes(session: Session, review_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, list[bytes]]:
+    """The boxes of these reviews, review by review, as they are."""
+    found: dict[uuid.UUID, list[bytes]] = {review_id: [] for review_id in review_ids}
+    for review_id, box in session.execute(_BOXES, {"review_ids": list(review_ids)}):
+        found[review_id].append(box)
+    return found
+
+
+def discard(session: Session, review_ids: Collection[uuid.UUID]) -> None:
+    """Deletes the envelopes of these reviews."""
+    session.execute(_DISCARD, {"review_ids": list(review_ids)})
+
+
+_OF_THESE = Envelope.review_id.in_(bindparam("review_ids", expanding=True))
+_BOXES = select(Envelope.review_id, Envelope.box).where(_OF_THESE)
+_DISCARD = delete(Envelope).where(_OF_THESE).execution_options(synchronize_session=False)
 
 
 def seal(response: Response, public_key: bytes) -> bytes:

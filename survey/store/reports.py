@@ -5,11 +5,28 @@ Between the tally and the release a comment can be taken out; nothing else ever 
 
 from __future__ import annotations
 
+import json
 import uuid
+from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import (
+    CheckConstraint,
+    Connection,
+    ForeignKey,
+    Index,
+    Insert,
+    Text,
+    bindparam,
+    cast,
+    column,
+    func,
+    insert,
+    select,
+)
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from survey.core import disclosure
 from survey.core.disclosure import Band, Group
@@ -39,15 +56,7 @@ class Cell(Base):
 
     def as_value(self) -> disclosure.Cell:
         """The figure itself."""
-        return disclosure.Cell(
-            self.item,
-            Group(self.group),
-            self.n,
-            self.total,
-            self.squares,
-            None if self.counts is None else tuple(self.counts),
-            None if self.band is None else Band(self.band),
-        )
+        return _value(self)
 
 
 class Comment(Base):
@@ -82,3 +91,76 @@ class Withheld(Base):
     item: Mapped[str] = mapped_column(primary_key=True)
     group: Mapped[str] = mapped_column(primary_key=True)
     comments: Mapped[int]
+
+
+def write(session: Session, published: Mapping[uuid.UUID, disclosure.Published]) -> None:
+    """Writes the cells and the comments of these reviews, in one statement for each of the two."""
+    figures = [
+        (
+            review_id.hex,
+            cell.item,
+            cell.group,
+            cell.n,
+            cell.total,
+            cell.squares,
+            None if cell.counts is None else json.dumps(cell.counts),
+            cell.band,
+        )
+        for review_id, own in published.items()
+        for cell in own.cells
+    ]
+    texts = [
+        (uuid.uuid4().hex, review_id.hex, comment.item, comment.group, comment.text)
+        for review_id, own in published.items()
+        for comment in own.comments
+    ]
+    for table, rows in ((Cell.__tablename__, figures), (Comment.__tablename__, texts)):
+        if rows:
+            _write(session.connection(), table, rows)
+
+
+def _write(connection: Connection, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Writes these rows, each in the order of the table's columns and as the database keeps it.
+
+    PostgreSQL takes them as one value: one by one they take as long as counting them did. SQLite is quicker row by row.
+    """
+    if connection.dialect.name == "sqlite":
+        plain = str(insert(Base.metadata.tables[table]).compile(dialect=connection.dialect))
+        connection.exec_driver_sql(plain, list(rows))
+    else:
+        connection.execute(_insert(table), {"rows": json.dumps(rows)})
+
+
+@cache
+def _insert(name: str) -> Insert:
+    """An INSERT of all rows of the JSON list `rows` into this table of PostgreSQL."""
+    table = Base.metadata.tables[name]
+    rows = cast(bindparam("rows", type_=Text), postgresql.JSON)
+    one = func.json_array_elements(rows).table_valued(column("value", postgresql.JSON)).c.value
+    found = [cast(one[place].astext, own.type) for place, own in enumerate(table.c)]
+    return insert(table).from_select(list(table.c), select(*found))
+
+
+def cells(session: Session, review_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, list[disclosure.Cell]]:
+    """The figures of these reviews, review by review, in no order."""
+    found: dict[uuid.UUID, list[disclosure.Cell]] = {review_id: [] for review_id in review_ids}
+    for row in session.execute(_FOUND, {"ids": list(review_ids)}):
+        found[row.review_id].append(_value(row))
+    return found
+
+
+def _value(row: Any) -> disclosure.Cell:
+    return disclosure.Cell(
+        row.item,
+        Group(row.group),
+        row.n,
+        row.total,
+        row.squares,
+        None if row.counts is None else tuple(row.counts),
+        None if row.band is None else Band(row.band),
+    )
+
+
+_FOUND = select(Cell.review_id, Cell.item, Cell.group, Cell.n, Cell.total, Cell.squares, Cell.counts, Cell.band).where(
+    Cell.review_id.in_(bindparam("ids", expanding=True))
+)

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,7 +114,7 @@ def submit(scene: Scene, token: str, invitation: str, answers: list[Any], secret
         responses.submit(session, token, uuid.UUID(invitation), Answers(*answers), draft_secret=bytes.fromhex(secret))
 
 
-def sweep(scene: Scene, count: Callable[[Scene, uuid.UUID], None] | None = None) -> None:
+def sweep(scene: Scene, count: Callable[[Scene, Sequence[uuid.UUID]], None] | None = None) -> None:
     """The tally as its tasks do it, from whatever state the last one left."""
     with scene.reaper.asleep(), base.reading(scene.engine).begin() as session:
         unmeasured = tally.unmeasured(session)
@@ -123,8 +123,8 @@ def sweep(scene: Scene, count: Callable[[Scene, uuid.UUID], None] | None = None)
             tally.measure(session, cycle_id, scene.keyring)
     with scene.reaper.asleep(), base.reading(scene.engine).begin() as session:
         waiting = tally.waiting(session)
-    for review_id in waiting:
-        (count or count_one)(scene, review_id)
+    for review_ids in waiting:
+        (count or count_some)(scene, review_ids)
     with scene.reaper.asleep(), base.reading(scene.engine).begin() as session:
         due = publication.due(session)
     for cycle_id in due:
@@ -147,10 +147,10 @@ def sweep(scene: Scene, count: Callable[[Scene, uuid.UUID], None] | None = None)
     scene.reaper.point("after the note")
 
 
-def count_one(scene: Scene, review_id: uuid.UUID) -> None:
-    """The count of one review, as the program does it."""
+def count_some(scene: Scene, review_ids: Sequence[uuid.UUID]) -> None:
+    """The count of some reviews, as the program does it."""
     with scene.transaction() as session:
-        tally.count(session, review_id, scene.keyring)
+        tally.count(session, review_ids, scene.keyring)
 
 
 class Killer:

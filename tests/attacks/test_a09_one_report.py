@@ -81,7 +81,7 @@ def test_nothing_changes_a_report_once_it_is_there(company):
     with context.reading() as session:
         assert tally.waiting(session) == []
     with context.transaction() as session:
-        assert tally.count(session, review_id, context.installation().keyring) is False
+        assert tally.count(session, [review_id], context.installation().keyring).counted == []
     company.count()
     assert (_stored(), _page(sam, review_id)) == before
 

@@ -20,7 +20,7 @@ from celery import Celery
 from flask import Flask
 from flask_wtf import FlaskForm
 from nacl.public import PrivateKey
-from sqlalchemy import Engine, Insert, delete, event, select, text, update
+from sqlalchemy import Engine, Insert, event, text, update
 from sqlalchemy.orm import Session
 from wtforms import BooleanField
 
@@ -34,6 +34,7 @@ from survey.core.relationships import Relationship
 from survey.core.reports import Report
 from survey.core.responses import Answers, Response
 from survey.services import responses, tally
+from survey.store import envelopes
 from survey.store.cycles import Review
 from survey.store.envelopes import Envelope
 from survey.store.invitations import Invitation, State, fingerprint
@@ -297,28 +298,32 @@ SUBMISSIONS = (marked_before_it_is_written, written_before_it_is_marked)
 def deleted_before_it_is_counted(scene: Scene) -> None:
     """The envelopes of a review are taken out in one transaction, and counted in the next."""
 
-    def count(scene: Scene, review_id: uuid.UUID) -> None:
+    def count(scene: Scene, review_ids: Sequence[uuid.UUID]) -> None:
         with scene.transaction() as session:
-            boxes = list(session.scalars(select(Envelope.box).where(Envelope.review_id == review_id)))
-            session.execute(delete(Envelope).where(Envelope.review_id == review_id))
+            boxes = envelopes.boxes(session, review_ids)
+            envelopes.discard(session, review_ids)
         with scene.transaction() as session:
-            session.add_all(Envelope(review_id=review_id, box=box) for box in boxes)
+            session.add_all(_again(boxes))
             session.flush()
-            tally.count(session, review_id, scene.keyring)
+            tally.count(session, review_ids, scene.keyring)
 
     killed.sweep(scene, count)
+
+
+def _again(boxes: Mapping[uuid.UUID, Sequence[bytes]]) -> list[Envelope]:
+    return [Envelope(review_id=review_id, box=box) for review_id, own in boxes.items() for box in own]
 
 
 def deleted_after_it_is_counted(scene: Scene) -> None:
     """Cells and the report are written in one transaction, and the envelopes deleted in the next."""
 
-    def count(scene: Scene, review_id: uuid.UUID) -> None:
+    def count(scene: Scene, review_ids: Sequence[uuid.UUID]) -> None:
         with scene.transaction() as session:
-            boxes = list(session.scalars(select(Envelope.box).where(Envelope.review_id == review_id)))
-            tally.count(session, review_id, scene.keyring)
-            session.add_all(Envelope(review_id=review_id, box=box) for box in boxes)
+            boxes = envelopes.boxes(session, review_ids)
+            tally.count(session, review_ids, scene.keyring)
+            session.add_all(_again(boxes))
         with scene.transaction() as session:
-            session.execute(delete(Envelope).where(Envelope.review_id == review_id))
+            envelopes.discard(session, review_ids)
 
     killed.sweep(scene, count)
 
@@ -326,12 +331,12 @@ def deleted_after_it_is_counted(scene: Scene) -> None:
 def key_destroyed_before_the_count(scene: Scene) -> None:
     """The key is in memory, so its file is destroyed before the answers are counted."""
 
-    def count(scene: Scene, review_id: uuid.UUID) -> None:
+    def count(scene: Scene, review_ids: Sequence[uuid.UUID]) -> None:
         with scene.transaction() as session:
-            cycle_id = session.get_one(Review, review_id).cycle_id
+            cycle_id = session.get_one(Review, review_ids[0]).cycle_id
             private = scene.keyring.read(cycle_id)
             scene.keyring.destroy(cycle_id)
-            tally.count(session, review_id, Remembered(private))
+            tally.count(session, review_ids, Remembered(private))
 
     killed.sweep(scene, count)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import chain, product
 from time import perf_counter
@@ -380,6 +381,22 @@ def test_the_auditor_finds_whatever_small_coefficients_find(sets, below):
 
     assert (found is None) is (smallest is None or smallest >= below)
     assert found is None or len(found) == smallest
+
+
+@settings(max_examples=200)
+@given(
+    sets=st.lists(st.frozensets(st.integers(0, 8), min_size=1), min_size=1, max_size=4),
+    k=st.integers(3, 5),
+    names=st.permutations(range(9)),
+)
+def test_what_the_auditor_remembers_of_a_shape_is_what_a_search_among_the_raters_finds(sets, k, names):
+    is_unsafe = smallest_isolated(set(sets), below=k) is not None or any(
+        smallest_isolated({raters - {insider} for raters in sets}, below=2) is not None
+        for insider in frozenset().union(*sets)
+    )
+    for others in (sets, [frozenset(names[rater] for rater in raters) for raters in sets]):
+        with pytest.raises(Unsafe) if is_unsafe else nullcontext():
+            audit([("a", raters) for raters in others], k=k)
 
 
 def test_a_figure_that_is_not_its_groups_is_refused(monkeypatch):

@@ -224,7 +224,7 @@ def test_a_crash_between_the_key_and_its_note_is_made_good_by_typing_it_again(co
         assert list(tally.waiting(session)) == []
     custodians.unlock(company, cycle_id)
     with context.reading() as session:
-        assert list(tally.waiting(session)) == [review_id]
+        assert list(tally.waiting(session)) == [[review_id]]
 
 
 def test_a_slow_second_unlocking_does_not_bring_a_destroyed_key_back(company):

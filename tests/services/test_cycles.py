@@ -140,12 +140,12 @@ def test_a_second_tally_changes_nothing(company):
     company.close(cycle_id)
     keyring = context.installation().keyring
     with context.transaction() as session:
-        assert tally.count(session, review_id, keyring)
+        assert tally.count(session, [review_id], keyring).counted == [review_id]
     counting.build()
     with context.reading() as session:
         before = (session.get(Report, review_id).body, session.scalars(select(Comment.text)).all())
     with context.transaction() as session:
-        assert not tally.count(session, review_id, keyring)
+        assert tally.count(session, [review_id], keyring).counted == []
     counting.build()
     with context.reading() as session:
         assert (session.get(Report, review_id).body, session.scalars(select(Comment.text)).all()) == before
@@ -154,7 +154,7 @@ def test_a_second_tally_changes_nothing(company):
 def test_an_open_round_is_not_counted(company):
     _, review_id = company.open()
     with pytest.raises(IllegalStep), context.transaction() as session:
-        tally.count(session, review_id, context.installation().keyring)
+        tally.count(session, [review_id], context.installation().keyring)
 
 
 def test_a_lost_key_is_a_sentence_and_leaves_the_envelopes(company):
@@ -163,7 +163,7 @@ def test_a_lost_key_is_a_sentence_and_leaves_the_envelopes(company):
     company.close(cycle_id)
     context.installation().keyring.destroy(cycle_id)
     with pytest.raises(KeyMissing), context.transaction() as session:
-        tally.count(session, review_id, context.installation().keyring)
+        tally.count(session, [review_id], context.installation().keyring)
     with context.reading() as session:
         assert session.scalar(select(func.count()).select_from(Envelope)) == 1
 

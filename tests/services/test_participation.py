@@ -79,7 +79,7 @@ def test_a_cancelled_round_has_no_reports_no_answers_and_no_key(company, clock):
     with context.transaction() as session:
         cycles.cancel(session, cycle_id, actor_id=None, now=clock())
     with context.reading() as session:
-        assert tally.waiting(session) == [review_id]
+        assert tally.waiting(session) == [[review_id]]
     company.count()
     with context.reading() as session:
         assert session.scalar(select(func.count()).select_from(Envelope)) == 0

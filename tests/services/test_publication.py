@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import defaultdict
 
@@ -203,12 +204,12 @@ def _measure() -> None:
 
 def _waiting() -> list:
     with context.reading() as session:
-        return list(tally.waiting(session))
+        return list(itertools.chain.from_iterable(tally.waiting(session)))
 
 
 def _count(review_id) -> None:
     with context.transaction() as session:
-        tally.count(session, review_id, context.installation().keyring)
+        tally.count(session, [review_id], context.installation().keyring)
 
 
 def _count_all() -> None:

@@ -128,6 +128,23 @@ def test_a_count_that_ends_each_of_its_workers_is_begun_five_times_and_then_told
     assert [letter.address for letter, _ in company.letters() if letter.kind == "objection"] == ["noor@company.test"]
 
 
+def test_what_was_begun_with_others_and_ended_its_worker_comes_alone_from_then_on(company, monkeypatch):
+    _, thin, full = _answered(company)
+    begun = _dies(monkeypatch, thin)
+    with context.reading() as session:
+        together = services.waiting(session)
+    assert [sorted(batch) for batch in together] == [sorted([thin, full])]
+    # The broker hands the message of a dead worker out again, and knows nothing of attempts.
+    with pytest.raises(_Killed):
+        tally.count.run(*map(str, together[0]))
+    for _ in range(8):
+        tally.count.run(*map(str, together[0]))
+    assert len(begun) == 1
+    with context.reading() as session:
+        assert sorted(services.waiting(session)) == sorted([[thin], [full]])
+        assert services.objected(session, session.get(Review, thin).cycle_id) == []
+
+
 def test_counted_again_it_has_as_many_attempts_as_before(company, monkeypatch):
     cycle_id, thin, _ = _answered(company)
     begun = _dies(monkeypatch, thin)
@@ -169,8 +186,8 @@ def test_messages_do_not_beget_each_other(company, queue):
         task.run(*arguments)
     with context.reading() as session:
         assert all(cycles.get(session, cycle_id).is_key_destroyed for cycle_id in cycle_ids)
-    # Three sweeps that each ask for every review, and the reports of each round.
-    assert taken == 3 + 3 * 4 * 3 + 4
+    # Three sweeps that each ask for the three reviews of every round together, and the reports of each round.
+    assert taken == 3 + 3 * 4 + 4
 
 
 def _answered(company: Company):
@@ -229,8 +246,8 @@ def _sweep() -> None:
     """The sweeps until nothing is left to do, with each of their tasks run at once."""
     with context.reading() as session:
         waiting = services.waiting(session)
-    for review_id in waiting:
-        tally.count.run(str(review_id))
+    for review_ids in waiting:
+        tally.count.run(*map(str, review_ids))
     with context.reading() as session:
         due = publication.due(session)
     for cycle_id in due:
@@ -276,7 +293,7 @@ def _dies(monkeypatch, review_id) -> list[object]:
     real, begun = services.count, []
 
     def count(session, about, keyring):
-        if about == review_id:
+        if review_id in about:
             begun.append(about)
             raise _Killed
         return real(session, about, keyring)
@@ -288,6 +305,6 @@ def _dies(monkeypatch, review_id) -> list[object]:
 def _sweep_of_mortals() -> None:
     with context.reading() as session:
         waiting = services.waiting(session)
-    for review_id in waiting:
+    for review_ids in waiting:
         with contextlib.suppress(_Killed):
-            tally.count.run(str(review_id))
+            tally.count.run(*map(str, review_ids))
