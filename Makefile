@@ -12,7 +12,7 @@ PYTHON ?= $(shell for each in python3 python3.12 python3.11; do \
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check lint types lock screenshots load bench bench-answers bench-growth bench-mails \
-	bench-labels bench-spread bench-report bench-links faults drill sbom audit clean
+	bench-openings bench-labels bench-spread bench-report bench-links faults drill sbom audit clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -71,6 +71,9 @@ bench-answers: setup  ## Time the rater's page and the whole answer beside the s
 
 bench-growth: setup  ## Time launch, mail and tally for 1, 10 and 100 times the reviews (ARGS="--database postgresql")
 	@$(BIN)/python -m tests.benchmarks.growth $(ARGS)
+
+bench-openings: setup  ## Print how long opening 800 and 10,000 reviews takes, and how much memory
+	@$(BIN)/python -m tests.benchmarks.openings $(ARGS)
 
 bench-labels: setup  ## Print how often a report's words are wrong, for simulated engineers
 	@$(BIN)/python -m tests.benchmarks.labels

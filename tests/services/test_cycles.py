@@ -44,7 +44,7 @@ def test_opening_twice_is_refused_and_changes_nothing(company):
     cycle_id, _ = company.open()
     with context.reading() as session:
         key = cycles.get(session, cycle_id).public_key
-    with pytest.raises(IllegalStep, match="already"), context.transaction() as session:
+    with pytest.raises(IllegalStep, match="This round is: open"), context.transaction() as session:
         cycles.open_(session, cycle_id, context.installation().keyring, actor_id=None, now=context.now())
     with context.reading() as session:
         assert cycles.get(session, cycle_id).public_key == key
