@@ -37,7 +37,7 @@ PORTION = 100
 def begin(
     session: Session, cycle_id: uuid.UUID, keyring: Keyring, *, actor_id: uuid.UUID | None, now: datetime
 ) -> Cycle:
-    """The cycle, which is opening from here on: its reviews, raters, questions and dates are fixed.
+    """The cycle, which is opening from here on: its reviews, raters, questions, dates and teams are fixed.
 
     Raises `IllegalStep` unless it is a draft, and `BadInput` when nobody, or nobody but the subject, is asked, or
     custodians hold the key and have not tested their passphrases.
@@ -45,7 +45,8 @@ def begin(
     cycle = locked(session, cycle_id)
     was, opening = Phase(cycle.phase), rules.step(Phase(cycle.phase), Phase.OPENING)
     rules.check_end(now, cycle.closes_at)
-    if not session.scalar(select(Review.id).where(Review.cycle_id == cycle_id).limit(1)):
+    subjects = session.execute(select(Review.id, Review.subject_id).where(Review.cycle_id == cycle_id)).all()
+    if not subjects:
         raise BadInput("Nobody is under review in this round yet.")
     others = Nomination.relationship != Relationship.SELF
     asked = select(Nomination.rater_id).where(Nomination.review_id == Review.id, others).correlate(Review)
@@ -56,6 +57,12 @@ def begin(
     _wrapped_key(session, cycle_id, keyring)
     cycle.phase, cycle.opener_id, cycle.was_nominating = opening, actor_id, was is Phase.NOMINATING
     cycle.attempts = 0
+    # In one go, so that teams are those of one moment; and while the rows are small.
+    chart = people.chart(session)
+    session.execute(
+        update(Review),
+        [{"id": review_id, "managers": list(teams.path(str(subject), chart))} for review_id, subject in subjects],
+    )
     session.flush()
     return cycle
 
@@ -106,7 +113,7 @@ def freeze(session: Session, review_ids: Collection[uuid.UUID]) -> None:
 
 
 def finish(session: Session, cycle: Cycle, keyring: Keyring, *, pace: Pace, now: datetime) -> None:
-    """Makes a cycle open whose reviews all have their invitations: with its key, its teams and what will be mailed.
+    """Makes a cycle open whose reviews all have their invitations: with its key, and what will be mailed.
 
     Raises `IllegalStep` where a review has none, and `BadInput` where the end has come too near, or the wrapped key is
     not where it was.
@@ -116,13 +123,6 @@ def finish(session: Session, cycle: Cycle, keyring: Keyring, *, pace: Pace, now:
     done, total = progress(session, cycle.id)
     if done < total:
         raise IllegalStep("This round is still being opened.")
-    # In one go, so that teams are those of one moment, however long the opening took.
-    chart = people.chart(session)
-    subjects = session.execute(select(Review.id, Review.subject_id).where(Review.cycle_id == cycle.id)).all()
-    session.execute(
-        update(Review),
-        [{"id": review_id, "managers": list(teams.path(str(subject), chart))} for review_id, subject in subjects],
-    )
     opener_id = cycle.opener_id
     cycle.public_key = _wrapped_key(session, cycle.id, keyring) or keyring.make(cycle.id)
     cycle.phase, cycle.opens_at, cycle.attempts = to, now, 0
@@ -148,7 +148,9 @@ def take_back(session: Session, cycle: Cycle) -> None:
     reviews = select(Review.id).where(Review.cycle_id == cycle.id)
     for statement in (
         delete(Invitation).where(Invitation.review_id.in_(reviews)),
-        update(Review).where(Review.cycle_id == cycle.id).values(questionnaire=None, invited=None, minutes=None),
+        update(Review)
+        .where(Review.cycle_id == cycle.id)
+        .values(questionnaire=None, invited=None, minutes=None, managers=None),
     ):
         session.execute(statement.execution_options(synchronize_session=False))
     cycle.phase = rules.step(Phase.OPENING, Phase.NOMINATING if cycle.was_nominating else Phase.DRAFT)
