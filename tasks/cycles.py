@@ -21,11 +21,12 @@ log = structlog.get_logger()
 @shared_task(name="tasks.cycles.close_due")
 def close_due() -> int:
     """Closes what is due and has it counted; the value is how many rounds were closed."""
-    with context.transaction() as session:
-        closed = cycles.close_due(session, now=context.now())
+    with context.reading() as session:
+        due = cycles.due_to_close(session, now=context.now())
+    closed = sum(_close(cycle_id) for cycle_id in due)
     if closed:
         context.wake("tasks.tally.sweep")
-    return len(closed)
+    return closed
 
 
 @shared_task(name="tasks.cycles.open_due")
@@ -70,6 +71,17 @@ def go_on_opening() -> int:
     if opened:
         context.wake("tasks.outbox.sweep")
     return opened
+
+
+def _close(cycle_id: uuid.UUID) -> bool:
+    with context.transaction() as session:
+        may_begin = cycles.begin_closing(session, cycle_id, now=context.now())
+    if not may_begin:
+        log.error("closing_given_up", cycle=str(cycle_id))
+        context.wake("tasks.outbox.sweep")
+        return False
+    with context.transaction() as session:
+        return cycles.close_due(session, cycle_id, now=context.now())
 
 
 def _open(cycle_id: uuid.UUID, until: datetime) -> bool:

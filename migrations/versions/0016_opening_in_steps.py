@@ -14,6 +14,9 @@ def upgrade() -> None:
     op.add_column("cycle", sa.Column("opener_id", sa.Uuid(), nullable=True))
     op.add_column("cycle", sa.Column("was_nominating", sa.Boolean(), server_default=sa.false(), nullable=False))
     _know_phases(BEFORE, AFTER)
+    # Attempts are those at the step that is next: what was counted so far is none of it.
+    op.execute("UPDATE cycle SET attempts = 0 WHERE phase <> 'closed'")
+    op.execute("UPDATE review SET attempts = 0 WHERE is_tallied")
 
 
 def downgrade() -> None:
@@ -23,7 +26,7 @@ def downgrade() -> None:
         "(SELECT r.id FROM review r JOIN cycle c ON c.id = r.cycle_id WHERE c.phase = 'opening')"
     )
     op.execute(
-        "UPDATE review SET questionnaire = NULL, invited = NULL, minutes = NULL WHERE cycle_id IN "
+        "UPDATE review SET questionnaire = NULL, invited = NULL, minutes = NULL, managers = NULL WHERE cycle_id IN "
         "(SELECT id FROM cycle WHERE phase = 'opening')"
     )
     op.execute("UPDATE cycle SET phase = 'nominating', attempts = 0 WHERE phase = 'opening' AND was_nominating")

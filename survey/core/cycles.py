@@ -64,6 +64,9 @@ MINIMA = range(3, 11)
 NO_DAYS_OFF: Mapping[date, str] = MappingProxyType({})
 """The holidays where none are known."""
 
+ATTEMPTS = 5
+"""How often a worker may begin one piece of work: what ends each worker does so for ever."""
+
 DEFAULT_MINIMUM = 4
 DEFAULT_DURATION = timedelta(days=14)
 

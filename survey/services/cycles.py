@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from survey.core import cycles, releases
 from survey.core.access import Role
 from survey.core.audit import Event
-from survey.core.cycles import Phase
+from survey.core.cycles import ATTEMPTS, Phase
 from survey.core.errors import BadInput, IllegalStep, NotFound
 from survey.core.letters import Kind
 from survey.core.mailings import CONSIDERATE, Pace
@@ -125,6 +125,7 @@ def move_end(
     if phase is not Phase.OPEN:
         return
     assert cycle.opens_at is not None  # noqa: S101 - an open cycle has been opened
+    cycle.attempts = 0
     mailings.replan(
         session, cycle_id, opens_at=cycle.opens_at, closes_at=closes_at, pace=pace, reminders=cycle.reminders
     )
@@ -146,7 +147,7 @@ def close(session: Session, cycle_id: uuid.UUID, *, actor_id: uuid.UUID | None, 
 def _close(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> None:
     cycle = store.locked(session, cycle_id)
     cycle.phase = cycles.step(Phase(cycle.phase), Phase.CLOSED)
-    cycle.closes_at = min(cycle.closes_at, now)
+    cycle.closes_at, cycle.attempts = min(cycle.closes_at, now), 0
     session.flush()
     asked = select(Invitation.id).join(Review, Review.id == Invitation.review_id).where(Review.cycle_id == cycle_id)
     session.execute(
@@ -170,18 +171,30 @@ def cancel(session: Session, cycle_id: uuid.UUID, *, actor_id: uuid.UUID | None,
     audit.record(session, Event.CYCLE_CLOSED, actor_id=actor_id, about=cycle_id, now=now, detail=detail)
 
 
-def close_due(session: Session, *, now: datetime) -> list[uuid.UUID]:
-    """Closes every open cycle whose end has come; the value names them."""
-    is_due = (Cycle.phase == Phase.OPEN, Cycle.closes_at <= now)
-    # One that somebody is changing at this moment is left to the next time.
-    due = session.scalars(select(Cycle.id).where(*is_due).with_for_update(of=Cycle, skip_locked=True)).all()
-    for cycle_id in due:
-        _close(session, cycle_id, now=now)
-    # After all of them: nobody may wait for the log while a round is still to be locked.
-    for cycle_id in due:
-        detail = {"how": "its last day was over"}
-        audit.record(session, Event.CYCLE_CLOSED, actor_id=None, about=cycle_id, now=now, detail=detail)
-    return list(due)
+def due_to_close(session: Session, *, now: datetime) -> Sequence[uuid.UUID]:
+    """The open cycles whose end has come, those first that a worker has begun to close least often."""
+    return session.scalars(
+        select(Cycle.id).where(*_is_over(now), Cycle.attempts <= ATTEMPTS).order_by(Cycle.attempts, Cycle.closes_at)
+    ).all()
+
+
+def begin_closing(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> bool:
+    """Counts one more attempt to close a cycle whose end has come. When there were enough, people are told.
+
+    The value is False then. In a transaction of its own: it must be known even if the attempt ends its worker.
+    """
+    return attempts.begin_step(session, cycle_id, *_is_over(now), step="closing", kind=Kind.STUCK, now=now)
+
+
+def close_due(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> bool:
+    """Closes an open cycle whose end has come; False where it has not, or somebody else closed it."""
+    cycle = store.locked(session, cycle_id)
+    if cycle.phase != Phase.OPEN or cycle.closes_at > now:
+        return False
+    _close(session, cycle_id, now=now)
+    detail = {"how": "its last day was over"}
+    audit.record(session, Event.CYCLE_CLOSED, actor_id=None, about=cycle_id, now=now, detail=detail)
+    return True
 
 
 def release(session: Session, cycle_id: uuid.UUID, *, actor_id: uuid.UUID | None, now: datetime) -> None:
@@ -195,7 +208,7 @@ def release(session: Session, cycle_id: uuid.UUID, *, actor_id: uuid.UUID | None
     to = cycles.step(Phase(cycle.phase), Phase.RELEASED)
     if not cycle.is_key_destroyed:
         raise BadInput("The key of this round is just being destroyed. Please try again in a minute.")
-    cycle.phase, cycle.held_until = to, releases.held_until(now, cycle.manager_days)
+    cycle.phase, cycle.held_until, cycle.attempts = to, releases.held_until(now, cycle.manager_days), 0
     managers = dict.fromkeys(row.subject.manager_id for row in cycle.reviews)
     session.add_all(
         outbox.Mail(kind=Kind.TEAM_REPORTS, person_id=manager_id, reference=cycle_id, due_at=now)
@@ -252,6 +265,10 @@ def undelivered(session: Session, cycle_id: uuid.UUID) -> Sequence[Undelivered]:
         .order_by(Person.name)
     )
     return [Undelivered(row.name, row.address, row.address != row.current) for row in rows]
+
+
+def _is_over(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return Cycle.phase == Phase.OPEN, Cycle.closes_at <= now
 
 
 def _ask_for_passphrase(session: Session, cycle: Cycle, now: datetime) -> None:

@@ -7,20 +7,23 @@ reports that are missing. Both read published cells alone, so that a report says
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from survey.core import disclosure, reports, spreads, values
 from survey.core.access import Standing
+from survey.core.audit import Event
 from survey.core.changes import Earlier
-from survey.core.cycles import Phase
+from survey.core.cycles import ATTEMPTS, Phase
 from survey.core.disclosure import Group, Published
 from survey.core.errors import IllegalStep
 from survey.core.questionnaires import Questionnaire
 from survey.core.relationships import Relationship
+from survey.store import attempts
 from survey.store import cycles as rounds
 from survey.store.cycles import Cycle, Review, readable_by
 from survey.store.reports import Cell, Report
@@ -35,7 +38,7 @@ def due(session: Session) -> Mapping[uuid.UUID, int]:
     rows = session.execute(
         select(Cycle.id, func.count())
         .join(Review, Review.cycle_id == Cycle.id)
-        .where(Cycle.phase == Phase.CLOSED, Review.published.is_not(None), ~uncounted.exists())
+        .where(Cycle.phase == Phase.CLOSED, *_IS_UNBUILT, ~uncounted.exists())
         .group_by(Cycle.id)
     )
     return dict(rows.all())
@@ -57,8 +60,32 @@ def settle(session: Session, cycle_id: uuid.UUID) -> None:
     cycle.spreads = {str(points): spread for points, spread in found.items()}
 
 
-def build(session: Session, cycle_id: uuid.UUID, *, limit: int = BATCH) -> int:
-    """Builds some of the reports of a settled cycle that are not there yet; the value is how many.
+def begin(session: Session, cycle_id: uuid.UUID, *, limit: int = BATCH, now: datetime) -> list[uuid.UUID]:
+    """Counts one more attempt at some of the reports that are not there yet, and names their reviews.
+
+    They are a batch that nobody has tried, or else a single one: what ended a worker does not take others along. One
+    that was tried too often is set apart, and people operations get a mail. In a transaction of its own: it must be
+    known even if the attempt ends its worker. Those that another worker is building just now are passed over.
+    """
+    rows = session.scalars(
+        select(Review)
+        .where(Review.cycle_id == cycle_id, *_IS_UNBUILT)
+        .order_by(Review.attempts)
+        .limit(limit)
+        .with_for_update(of=Review, skip_locked=True)
+    ).all()
+    for review in rows:
+        if review.attempts >= ATTEMPTS:
+            attempts.set_apart(session, review, Event.REPORT_GIVEN_UP, now=now)
+    left = [review for review in rows if not review.is_objected]
+    chosen = [review for review in left if not review.attempts] or left[:1]
+    for review in chosen:
+        review.attempts += 1
+    return [review.id for review in chosen]
+
+
+def build(session: Session, cycle_id: uuid.UUID, review_ids: Collection[uuid.UUID]) -> int:
+    """Builds the reports of these reviews of a settled cycle, where they are not there yet; the value is how many.
 
     Those that another worker is building just now are passed over. Raises `IllegalStep` before `settle`.
     """
@@ -67,10 +94,7 @@ def build(session: Session, cycle_id: uuid.UUID, *, limit: int = BATCH) -> int:
         raise IllegalStep("The spread of this round is not known yet.")
     settled = {int(points): spread for points, spread in cycle.spreads.items()}
     reviews = session.scalars(
-        select(Review)
-        .where(Review.cycle_id == cycle_id, Review.published.is_not(None))
-        .limit(limit)
-        .with_for_update(of=Review, skip_locked=True)
+        select(Review).where(Review.id.in_(review_ids), *_IS_UNBUILT).with_for_update(of=Review, skip_locked=True)
     ).all()
     for review in reviews:
         report = reports.build(
@@ -83,8 +107,11 @@ def build(session: Session, cycle_id: uuid.UUID, *, limit: int = BATCH) -> int:
         )
         session.add(Report(review_id=review.id, body=values.dump(report)))
         # All of it stands in the report now; and this is what says that it has been built.
-        review.published = None
+        review.published, review.attempts = None, 0
     return len(reviews)
+
+
+_IS_UNBUILT = Review.published.is_not(None), Review.is_objected.is_(False)
 
 
 def _distributions(session: Session, cycle_id: uuid.UUID) -> Iterator[tuple[uuid.UUID, disclosure.Cell]]:

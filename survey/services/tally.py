@@ -14,18 +14,17 @@ from datetime import datetime
 from secrets import SystemRandom
 
 from nacl.public import PrivateKey
-from sqlalchemy import Update, and_, delete, exists, func, insert, or_, select, update
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy.orm import Session
 
 from survey.core import cycles, disclosure, measurements, values
-from survey.core.access import Role
 from survey.core.audit import Event
 from survey.core.cycles import Phase
 from survey.core.errors import IllegalStep, NotFound
 from survey.core.letters import Kind
 from survey.core.questionnaires import Questionnaire
 from survey.core.responses import Response
-from survey.store import audit, envelopes
+from survey.store import attempts, audit, envelopes
 from survey.store import cycles as rounds
 from survey.store.custody import Custody
 from survey.store.cycles import Cycle, Review
@@ -35,9 +34,6 @@ from survey.store.keys import Keyring
 from survey.store.outbox import Mail
 from survey.store.people import Person
 from survey.store.reports import Cell, Comment
-
-ATTEMPTS = 5
-"""How often a worker may begin to measure one cycle, or to count one review: what ends each worker does so for ever."""
 
 
 def unmeasured(session: Session) -> Sequence[uuid.UUID]:
@@ -53,7 +49,7 @@ def begin_measuring(session: Session, cycle_id: uuid.UUID) -> bool:
     In a transaction of its own: it must be known even if the attempt ends its worker.
     """
     is_measured = select(Instrument.cycle_id).where(Instrument.cycle_id == cycle_id).exists()
-    return _begin(session, update(Cycle).where(Cycle.id == cycle_id, ~is_measured), Cycle.attempts)
+    return attempts.begin(session, update(Cycle).where(Cycle.id == cycle_id, _IS_CLOSED, ~is_measured), Cycle.attempts)
 
 
 def leave_unmeasured(session: Session, cycle_id: uuid.UUID) -> bool:
@@ -115,7 +111,7 @@ def begin(session: Session, review_id: uuid.UUID) -> bool:
     In a transaction of its own: it must be known even if the attempt ends its worker.
     """
     is_uncounted = (Review.is_tallied.is_(False), Review.is_objected.is_(False))
-    return _begin(session, update(Review).where(Review.id == review_id, *is_uncounted), Review.attempts)
+    return attempts.begin(session, update(Review).where(Review.id == review_id, *is_uncounted), Review.attempts)
 
 
 def take_back(session: Session, review_id: uuid.UUID) -> None:
@@ -179,7 +175,7 @@ def count(session: Session, review_id: uuid.UUID, keyring: Keyring) -> bool:
             session.execute(insert(table), rows, execution_options={"render_nulls": True})
     session.execute(delete(Envelope).where(Envelope.review_id == review_id))
     review.published = values.dump(replace(published, cells=(), comments=()))
-    review.is_tallied = True
+    review.is_tallied, review.attempts = True, 0
     return True
 
 
@@ -190,9 +186,7 @@ def finish(session: Session) -> Sequence[uuid.UUID]:
     """
     closed = select(Cycle.id).where(Cycle.phase == Phase.CLOSED)
     session.execute(delete(Draft).where(Draft.cycle_id.in_(closed)))
-    unfinished = exists().where(
-        Review.cycle_id == Cycle.id, or_(Review.is_tallied.is_(False), Review.published.is_not(None))
-    )
+    unfinished = exists().where(Review.cycle_id == Cycle.id, rounds.IS_UNFINISHED)
     for cycle in session.scalars(select(Cycle).where(Cycle.phase == Phase.CLOSED, ~unfinished).with_for_update()):
         cycle.phase = cycles.step(Phase(cycle.phase), Phase.TALLIED)
     session.flush()
@@ -236,33 +230,31 @@ def set_apart(session: Session, review_id: uuid.UUID, *, now: datetime) -> None:
 
 
 def _set_apart(session: Session, review_id: uuid.UUID, event: Event, now: datetime) -> None:
-    review = _uncounted(session, review_id)
-    if review.is_objected:
-        return
-    review.is_objected = True
-    session.add_all(
-        Mail(kind=Kind.OBJECTION, person_id=person_id, reference=review_id, due_at=now)
-        for person_id in session.scalars(
-            select(Person.id).where(Person.role == Role.PEOPLE_OPERATIONS, Person.is_active)
-        )
-    )
-    session.flush()
-    audit.record(session, event, actor_id=None, about=review_id, now=now)
+    review = _unfinished(session, review_id)
+    if review.is_tallied:
+        raise IllegalStep("This review has been counted already.")
+    if not review.is_objected:
+        attempts.set_apart(session, review, event, now=now)
 
 
 def objected(session: Session, cycle_id: uuid.UUID) -> Sequence[Review]:
-    """The reviews of a cycle that wait for people operations: the auditor objected, or counting them failed."""
+    """The reviews of a cycle that wait for people operations: the auditor objected, or counting them failed, or
+    building their report.
+    """
     return session.scalars(
         select(Review)
         .join(Person, Person.id == Review.subject_id)
-        .where(Review.cycle_id == cycle_id, Review.is_objected, Review.is_tallied.is_(False))
+        .where(Review.cycle_id == cycle_id, Review.is_objected, rounds.IS_UNFINISHED)
         .order_by(Person.name)
     ).all()
 
 
-def count_again(session: Session, review_id: uuid.UUID) -> None:
-    """Lets the next sweep count a review that was set apart. Raises `IllegalStep` for any other."""
-    review = _uncounted(session, review_id)
+def try_again(session: Session, review_id: uuid.UUID) -> None:
+    """Lets the next sweep go on with a review that was set apart: count it, or build its report where it is counted.
+
+    Raises `IllegalStep` for any other.
+    """
+    review = _unfinished(session, review_id)
     if not review.is_objected:
         raise IllegalStep("This review is not waiting for anybody; it is being counted.")
     review.is_objected, review.attempts = False, 0
@@ -271,11 +263,11 @@ def count_again(session: Session, review_id: uuid.UUID) -> None:
 
 
 def abandon(session: Session, review_id: uuid.UUID, *, actor_id: uuid.UUID, now: datetime) -> None:
-    """Publishes nothing for a review to which the auditor objected: its envelopes are deleted.
+    """Publishes nothing for a review that was set apart: its envelopes are deleted, or what was counted of them.
 
     There is no report then, and its subject is told so. Raises `IllegalStep` for any other review.
     """
-    review = _uncounted(session, review_id)
+    review = _unfinished(session, review_id)
     if not review.is_objected:
         raise IllegalStep("Only a review to which the auditor objected can be given up.")
     _give_up(session, review, actor_id, now)
@@ -330,24 +322,18 @@ def _attendance(session: Session, cycle_id: uuid.UUID) -> tuple[int, int]:
     return answered or 0, sum(sum((numbers or {}).values()) for numbers in invited)
 
 
-def _begin(session: Session, work: Update, attempts: InstrumentedAttribute[int]) -> bool:
-    number = session.scalar(
-        work.values({attempts: attempts + 1}).returning(attempts).execution_options(synchronize_session=False)
-    )
-    return number is None or number <= ATTEMPTS
-
-
-def _uncounted(session: Session, review_id: uuid.UUID) -> Review:
+def _unfinished(session: Session, review_id: uuid.UUID) -> Review:
     review = session.scalar(select(Review).where(Review.id == review_id).with_for_update(of=Review))
     if review is None:
         raise NotFound("There is no such review.")
-    if review.is_tallied or review.cycle.phase != Phase.CLOSED:
+    if review.cycle.phase != Phase.CLOSED or (review.is_tallied and review.published is None):
         raise IllegalStep("This review has been counted already, or its round is still open.")
     return review
 
 
 def _give_up(session: Session, review: Review, actor_id: uuid.UUID, now: datetime) -> None:
-    session.execute(delete(Envelope).where(Envelope.review_id == review.id))
-    review.is_tallied = True
+    for table in (Envelope, Cell, Comment):
+        session.execute(delete(table).where(table.review_id == review.id))
+    review.is_tallied, review.published = True, None
     session.flush()
     audit.record(session, Event.REPORT_ABANDONED, actor_id=actor_id, about=review.id, now=now)

@@ -10,14 +10,12 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from survey.core.access import Role
 from survey.core.audit import Event
+from survey.core.cycles import ATTEMPTS
 from survey.core.letters import Kind
 from survey.store import audit
 from survey.store.cycles import Cycle, Review
 from survey.store.outbox import Mail
 from survey.store.people import Person
-
-ATTEMPTS = 5
-"""How often a worker may begin one piece of work: what ends each worker does so for ever."""
 
 IS_PEOPLE_OPERATIONS = Person.role == Role.PEOPLE_OPERATIONS
 

@@ -6,13 +6,13 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, UniqueConstraint, and_, false, select
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, UniqueConstraint, and_, false, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from survey.core import competencies, questionnaires, releases, values
 from survey.core.access import Standing
 from survey.core.competencies import Section
-from survey.core.cycles import Phase
+from survey.core.cycles import ATTEMPTS, Phase
 from survey.core.errors import NotFound
 from survey.core.nominations import Choice
 from survey.core.questionnaires import Questionnaire, Scale
@@ -69,6 +69,11 @@ class Cycle(Base):
     opener_id: Mapped[uuid.UUID | None]
     was_nominating: Mapped[bool] = mapped_column(default=False, server_default=false())
 
+    @property
+    def is_given_up(self) -> bool:
+        """Whether the step that it is at was begun so often that no worker begins it any more."""
+        return self.attempts > ATTEMPTS
+
     launcher: Mapped[Person] = relationship()
     reviews: Mapped[list[Review]] = relationship(back_populates="cycle", cascade="all, delete-orphan")
 
@@ -122,6 +127,10 @@ class ReviewPage(Base):
     page_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("competency_page.id"))
 
     page: Mapped[CompetencyPage] = relationship(lazy="joined")
+
+
+IS_UNFINISHED = or_(Review.is_tallied.is_(False), Review.published.is_not(None))
+"""Of a review in a closed cycle: it is not counted, or its report is not built."""
 
 
 def get(session: Session, cycle_id: uuid.UUID) -> Cycle:

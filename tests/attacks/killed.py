@@ -17,7 +17,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +133,8 @@ def sweep(scene: Scene, count: Callable[[Scene, uuid.UUID], None] | None = None)
         with scene.transaction() as session:
             publication.settle(session, cycle_id)
         with scene.transaction() as session:
-            publication.build(session, cycle_id)
+            # In one transaction with the work: here attempts are not to run out.
+            publication.build(session, cycle_id, publication.begin(session, cycle_id, now=datetime.now(UTC)))
     with scene.transaction() as session:
         cycle_ids = tally.finish(session)
     scene.reaper.point("between the end of the count and the key")

@@ -73,7 +73,8 @@ def _live_through(company, clock, *, size):
             if name not in opened and clock.moment >= opens_at:
                 opened[name] = _open(company, month, name, closes_at, dice)
         with context.transaction() as session:
-            for cycle_id in cycles.close_due(session, now=clock.moment):
+            for cycle_id in cycles.due_to_close(session, now=clock.moment):
+                assert cycles.close_due(session, cycle_id, now=clock.moment)
                 gone = next(name for name, opened_id in opened.items() if opened_id == cycle_id)
                 for waiting in month.waiting.values():
                     waiting -= {each for each in waiting if each[0] == gone}

@@ -9,11 +9,10 @@ from sqlalchemy import func, select
 
 from survey import context
 from survey.core.audit import Event
-from survey.core.cycles import Phase
+from survey.core.cycles import ATTEMPTS, Phase
 from survey.core.errors import IllegalStep, LinkClosed
 from survey.core.relationships import Relationship
 from survey.services import audit, cycles, drafts, mailings, nominations, openings, people, restores
-from survey.store import attempts
 from survey.store import openings as store
 from survey.store.cycles import Cycle, Review
 from survey.store.invitations import Invitation
@@ -211,7 +210,7 @@ def test_an_opening_that_ends_each_of_its_workers_is_begun_five_times_and_the_ot
     for _ in range(8):
         with contextlib.suppress(_Killed):
             tasks.go_on_opening()
-    assert len(begun) == attempts.ATTEMPTS
+    assert len(begun) == ATTEMPTS
     assert _phase(whole) == Phase.OPEN
     _is_untouched(broken)
     letters = [(letter.kind, letter.address) for letter, _ in company.letters() if not letter.parts]
@@ -313,7 +312,7 @@ def _is_untouched(cycle_id, phase=Phase.DRAFT) -> None:
         cycle = cycles.get(session, cycle_id)
         assert (cycle.phase, cycle.public_key, cycle.is_scheduled, cycle.attempts) == (phase, None, False, 0)
         reviews = session.scalars(select(Review).where(Review.cycle_id == cycle_id)).all()
-        assert [(row.questionnaire, row.invited, row.minutes) for row in reviews] == [(None, None, None)] * 3
+        assert [(row.questionnaire, row.invited, row.minutes, row.managers) for row in reviews] == [(None,) * 4] * 3
         of_them = Invitation.review_id.in_([row.id for row in reviews])
         assert session.scalar(select(func.count()).where(of_them)) == 0
 
