@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from sqlalchemy import delete, func, insert, select, update
@@ -45,7 +45,7 @@ def begin(
     cycle = locked(session, cycle_id)
     was, opening = Phase(cycle.phase), rules.step(Phase(cycle.phase), Phase.OPENING)
     rules.check_end(now, cycle.closes_at)
-    subjects = session.execute(select(Review.id, Review.subject_id).where(Review.cycle_id == cycle_id)).all()
+    subjects = dict(session.execute(select(Review.id, Review.subject_id).where(Review.cycle_id == cycle_id)).all())
     if not subjects:
         raise BadInput("Nobody is under review in this round yet.")
     others = Nomination.relationship != Relationship.SELF
@@ -57,13 +57,8 @@ def begin(
     _wrapped_key(session, cycle_id, keyring)
     cycle.phase, cycle.opener_id, cycle.was_nominating = opening, actor_id, was is Phase.NOMINATING
     cycle.attempts = 0
-    # In one go, so that teams are those of one moment; and while the rows are small.
-    chart = people.chart(session)
-    session.execute(
-        update(Review),
-        [{"id": review_id, "managers": list(teams.path(str(subject), chart))} for review_id, subject in subjects],
-    )
     session.flush()
+    _fix_teams(session, subjects)
     return cycle
 
 
@@ -156,6 +151,18 @@ def take_back(session: Session, cycle: Cycle) -> None:
     cycle.phase = rules.step(Phase.OPENING, Phase.NOMINATING if cycle.was_nominating else Phase.DRAFT)
     cycle.opener_id, cycle.was_nominating, cycle.is_scheduled, cycle.attempts = None, False, False, 0
     session.flush()
+
+
+def _fix_teams(session: Session, subjects: Mapping[uuid.UUID, uuid.UUID]) -> None:
+    """Writes the managers above each subject: in one go, so that teams are those of one moment, and team by team."""
+    chart = people.chart(session)
+    below: dict[tuple[str, ...], list[uuid.UUID]] = {}
+    for review_id, subject_id in subjects.items():
+        below.setdefault(teams.path(str(subject_id), chart), []).append(review_id)
+    for path, review_ids in below.items():
+        for start in range(0, len(review_ids), PORTION):
+            theirs = Review.id.in_(review_ids[start : start + PORTION])
+            session.execute(update(Review).where(theirs).values(managers=list(path)))
 
 
 def _nobody_asked(name: str) -> BadInput:

@@ -102,6 +102,8 @@ def _draft(reviews: int) -> uuid.UUID:
     """A round in draft, written past the program: it is not what is measured."""
     company, now = Company(current_app), context.now()
     people = [{"id": uuid.uuid4(), "name": f"Person {n}", "address": f"person{n}@company.test"} for n in range(reviews)]
+    for at, person in enumerate(people):  # Every tenth leads the nine after them.
+        person["manager_id"] = people[at - at % 10]["id"] if at % 10 else None
     rows = [{"id": uuid.uuid4(), "subject_id": person["id"]} for person in people]
     with context.transaction() as session:
         session.execute(insert(Person), people)

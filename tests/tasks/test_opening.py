@@ -12,7 +12,7 @@ from survey.core.audit import Event
 from survey.core.cycles import ATTEMPTS, Phase
 from survey.core.errors import IllegalStep, LinkClosed
 from survey.core.relationships import Relationship
-from survey.services import audit, cycles, drafts, mailings, nominations, openings, people, restores
+from survey.services import audit, cycles, drafts, erasures, mailings, nominations, openings, people, restores
 from survey.store import openings as store
 from survey.store.cycles import Cycle, Review
 from survey.store.invitations import Invitation
@@ -183,6 +183,12 @@ def test_who_leaves_meanwhile_is_not_asked(company):
         states = session.scalars(select(Invitation.state).where(Invitation.rater_id == company.ids[gone])).all()
         assert states == ["void"]
     assert set(company.tokens()) == set(RATERS) - {gone}
+
+
+def test_who_is_under_review_in_it_cannot_be_erased(company):
+    _begun(company)
+    with pytest.raises(IllegalStep, match="is under review in the round “Spring"), context.transaction() as session:
+        erasures.erase(session, company.ids["sam"], actor_id=company.ids["noor"], now=context.now())
 
 
 def test_where_nobody_is_left_to_ask_it_is_taken_back_and_its_launcher_is_told(company):
