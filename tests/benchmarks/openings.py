@@ -64,7 +64,7 @@ def _measure(reviews: int) -> None:
     with _Watch() as button, context.transaction() as session:
         is_open = cycles.open_(session, cycle_id, parts.keyring, pace=parts.pace, actor_id=None, now=context.now())
     assert not is_open
-    print(f"  the button: {button.seconds:.2f} s", flush=True)
+    print(f"  the button: {button.seconds:.2f} s, at work {button.work:.2f} s", flush=True)
     url = parts.engine.url.render_as_string(hide_password=False)
     own = {"PYTHONPATH": str(ROOT), "SURVEY_BASE_URL": "http://localhost", "SURVEY_MAIL_PACE": "at_once"}
     environ = os.environ | settings_of(current_app, url) | own
