@@ -12,8 +12,8 @@ PYTHON ?= $(shell for each in python3 python3.12 python3.11; do \
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check lint types lock screenshots load bench bench-answers bench-growth bench-tally \
-	bench-mails bench-labels bench-spread bench-report bench-links bench-workers bench-tables bench-page \
-	bench-sign-in faults drill sbom audit clean
+	bench-mails bench-openings bench-labels bench-spread bench-report bench-links bench-workers bench-tables \
+	bench-page bench-sign-in faults drill sbom audit clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -87,6 +87,9 @@ bench-page: setup  ## Time the rater's page in a Chromium that is as slow as a p
 
 bench-tally: setup  ## Time the tally of 1,000, 10,000 and 100,000 envelopes by one worker (ARGS="--database sqlite --steps 2")
 	@$(BIN)/python -m tests.benchmarks.counts $(ARGS)
+
+bench-openings: setup  ## Print how long opening 800 and 10,000 reviews takes, and how much memory
+	@$(BIN)/python -m tests.benchmarks.openings $(ARGS)
 
 bench-labels: setup  ## Print how often a report's words are wrong, for simulated engineers
 	@$(BIN)/python -m tests.benchmarks.labels

@@ -5,11 +5,14 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 
+import structlog
 from celery import shared_task
 
 from survey import context
 from survey.core.errors import IllegalStep
 from survey.services import releases
+
+log = structlog.get_logger()
 
 
 @shared_task(name="tasks.releases.sweep")
@@ -26,6 +29,12 @@ def sweep() -> int:
 
 def _release(cycle_id: uuid.UUID, now: datetime) -> bool:
     """Whether it was this task that released it: somebody may have done so by hand a moment ago."""
+    with context.transaction() as session:
+        may_begin = releases.begin(session, cycle_id, now=now)
+    if not may_begin:
+        log.error("release_given_up", cycle=str(cycle_id))
+        context.wake("tasks.outbox.sweep")
+        return False
     try:
         with context.transaction() as session:
             releases.to_subjects(session, cycle_id, actor_id=None, now=now)

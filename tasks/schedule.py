@@ -6,6 +6,7 @@ SCHEDULE = {
     "mail": {"task": "tasks.outbox.sweep", "schedule": 15.0, "options": {"expires": 15}},
     "ends": {"task": "tasks.cycles.close_due", "schedule": 30.0, "options": {"expires": 30}},
     "beginnings": {"task": "tasks.cycles.open_due", "schedule": 60.0, "options": {"expires": 60}},
+    "openings": {"task": "tasks.cycles.go_on_opening", "schedule": 15.0, "options": {"expires": 15}},
     "files": {"task": "tasks.people.forget_files", "schedule": 600.0, "options": {"expires": 600}},
     "releases": {"task": "tasks.releases.sweep", "schedule": 60.0, "options": {"expires": 60}},
     "retention": {"task": "tasks.retention.delete_due", "schedule": 21_600.0, "options": {"expires": 3600}},

@@ -6,6 +6,7 @@ Each step looks for itself whether it is due, so that a crash between any two is
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 
 import structlog
 from celery import Task, shared_task
@@ -15,6 +16,9 @@ from survey import context
 from survey.core.errors import KeyMissing
 from survey.services import publication, tally
 from survey.store import base
+
+ENOUGH = timedelta(seconds=60)
+"""For so long a task builds reports one by one that failed in their batch."""
 
 log = structlog.get_logger()
 
@@ -90,11 +94,17 @@ def count(*review_ids: str) -> None:
 
 @shared_task(name="tasks.tally.build")
 def build(cycle_id: str) -> None:
-    """Builds one batch of the reports of a counted round. Harmless when none is missing."""
+    """Builds a batch of the reports of a counted round, and then those that failed. Harmless when none is missing."""
+    about, until = uuid.UUID(cycle_id), context.now() + ENOUGH
     with context.transaction() as session:
-        publication.settle(session, uuid.UUID(cycle_id))
-    with context.transaction() as session:
-        publication.build(session, uuid.UUID(cycle_id))
+        publication.settle(session, about)
+    is_over = False
+    while not is_over and context.now() < until:
+        with context.transaction() as session:
+            review_ids = publication.begin(session, about, now=context.now())
+        with context.transaction() as session:
+            # Where others are left that nobody tried, there is another message about them.
+            is_over = publication.build(session, about, review_ids) != 1
     finish()
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import uuid
+
+from sqlalchemy.orm import Session
+
 from survey import context
 from survey.services import publication, tally
 
@@ -35,4 +39,9 @@ def build() -> None:
         with context.transaction() as session:
             publication.settle(session, cycle_id)
         with context.transaction() as session:
-            publication.build(session, cycle_id, limit=10_000)
+            some(session, cycle_id, limit=10_000)
+
+
+def some(session: Session, cycle_id: uuid.UUID, *, limit: int = publication.BATCH) -> int:
+    """Builds so many reports in one transaction; the value is how many there were to build."""
+    return publication.build(session, cycle_id, publication.begin(session, cycle_id, limit=limit, now=context.now()))

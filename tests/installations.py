@@ -62,7 +62,10 @@ def running(
                 *(sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--no-control-socket"),
                 *("--worker-class", "gthread", "--workers", "1", "--threads", "4", web),
             ],
-            "worker": [*celery, "worker", "--pool", "prefork", "--concurrency", "2", "--loglevel", "INFO"],
+            "worker": [
+                *(*celery, "worker", "--pool", "prefork", "--concurrency", "2", "--loglevel", "INFO"),
+                *("--without-gossip", "--without-mingle"),
+            ],
             "beat": [*celery, "beat", "--schedule", str(folder / "beat"), "--loglevel", "INFO"],
         }
         for name, command in commands.items():

@@ -9,11 +9,14 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import MetaData, insert, inspect, select, text
+from sqlalchemy.exc import IntegrityError
 
 from survey.store import base, schema
-from survey.store.cycles import Review
+from survey.store.cycles import Cycle, Review
+from survey.store.invitations import Invitation
 from survey.store.mailings import Mailing
 from survey.store.outbox import Mail
+from survey.store.people import Person
 
 
 @pytest.fixture
@@ -105,6 +108,37 @@ def test_mail_that_waits_is_planned_anew_and_back_again(engine):
         rows = connection.execute(text("SELECT kind, slot, state FROM outbox ORDER BY kind")).all()
     assert [tuple(row) for row in rows] == [("reminder", "half-time", "waiting"), ("report", "", "sent")]
     schema.upgrade(engine)
+
+
+def test_a_round_that_is_being_opened_goes_back_to_what_it_was_with_the_program(engine):
+    ids = {name: uuid.uuid4() for name in ("person", "draft", "nominating")}
+    with engine.begin() as connection:
+        person = {"id": ids["person"], "name": "A", "address": "a@b.test"}
+        connection.execute(insert(Person), person)
+        for name in ("draft", "nominating"):
+            row = {"id": ids[name], "name": name, "launcher_id": ids["person"], "phase": "opening", "minimum": 4}
+            row |= {"blocks": [], "closes_at": datetime(2026, 3, 2, tzinfo=UTC), "was_nominating": name == "nominating"}
+            connection.execute(insert(Cycle), row)
+            review = {"id": uuid.uuid4(), "cycle_id": ids[name], "subject_id": ids["person"], "questionnaire": {}}
+            connection.execute(insert(Review), review)
+            invited = {"review_id": review["id"], "rater_id": ids["person"], "relationship": "self"}
+            connection.execute(insert(Invitation), invited)
+    schema.downgrade(engine, to="0015")
+    with engine.connect() as connection:
+        assert dict(connection.execute(text("SELECT name, phase FROM cycle")).all()) == {
+            "draft": "draft",
+            "nominating": "nominating",
+        }
+        assert connection.scalar(text("SELECT count(*) FROM invitation")) == 0
+        assert connection.scalar(text("SELECT count(questionnaire) FROM review")) == 0
+    with pytest.raises(IntegrityError), engine.begin() as connection:
+        connection.execute(text("UPDATE cycle SET phase = 'opening'"))
+    schema.upgrade(engine)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE cycle SET phase = 'opening'"))
+    for phase in ("open", "unknown"):
+        with pytest.raises(IntegrityError), engine.begin() as connection:
+            connection.execute(text(f"UPDATE cycle SET phase = '{phase}'"))
 
 
 def _typed(table, name):

@@ -204,7 +204,11 @@ def _celery(directory: Path) -> tuple[Service, Service]:
     return (
         Service(
             name="worker",
-            command=(*celery, "worker", "--pool", "prefork", "--concurrency", "2", "--loglevel", "INFO"),
+            command=(
+                *(*celery, "worker", "--pool", "prefork", "--concurrency", "2", "--loglevel", "INFO"),
+                # Workers need not know of each other: what is to be done stands in the database.
+                *("--without-gossip", "--without-mingle"),
+            ),
         ),
         Service(name="beat", command=(*celery, "beat", "--schedule", schedule, "--loglevel", "INFO")),
     )

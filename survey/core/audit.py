@@ -41,6 +41,8 @@ class Event(StrEnum):
     REPORTS_DELETED = "reports deleted"
     RESTORED = "restored from a backup"
     COUNT_GIVEN_UP = "count given up"
+    REPORT_GIVEN_UP = "report given up"
+    STEP_GIVEN_UP = "step given up"
 
     @property
     def label(self) -> str:

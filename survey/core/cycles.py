@@ -13,10 +13,14 @@ from survey.core.relationships import ANONYMOUS, Relationship
 
 
 class Phase(StrEnum):
-    """Where a cycle stands. Of an archived one the reports are deleted, because their time is over."""
+    """Where a cycle stands. Of an archived one the reports are deleted, because their time is over.
+
+    One that is opening is on its way to open, review by review: nobody is mailed and nobody can answer yet.
+    """
 
     DRAFT = "draft"
     NOMINATING = "nominating"
+    OPENING = "opening"
     OPEN = "open"
     CLOSED = "closed"
     TALLIED = "tallied"
@@ -32,6 +36,7 @@ class Phase(StrEnum):
 _LABELS = {
     Phase.DRAFT: "Draft",
     Phase.NOMINATING: "Choosing raters",
+    Phase.OPENING: "Being opened",
     Phase.OPEN: "Open",
     Phase.CLOSED: "Closed",
     Phase.TALLIED: "Counted",
@@ -39,10 +44,12 @@ _LABELS = {
     Phase.ARCHIVED: "Archived",
 }
 
-# A draft may open at once when its launcher has chosen the raters.
+# A draft may be opened without more ado when its launcher has chosen the raters.
 _NEXT: dict[Phase, frozenset[Phase]] = {
-    Phase.DRAFT: frozenset({Phase.NOMINATING, Phase.OPEN}),
-    Phase.NOMINATING: frozenset({Phase.OPEN}),
+    Phase.DRAFT: frozenset({Phase.NOMINATING, Phase.OPENING}),
+    Phase.NOMINATING: frozenset({Phase.OPENING}),
+    # Until it is open, it can go back to where it was: nobody has been asked anything.
+    Phase.OPENING: frozenset({Phase.OPEN, Phase.DRAFT, Phase.NOMINATING}),
     Phase.OPEN: frozenset({Phase.CLOSED}),
     Phase.CLOSED: frozenset({Phase.TALLIED}),
     # Reports are deleted when their time is over, also where nobody released them.
@@ -56,6 +63,9 @@ MINIMA = range(3, 11)
 
 NO_DAYS_OFF: Mapping[date, str] = MappingProxyType({})
 """The holidays where none are known."""
+
+ATTEMPTS = 5
+"""How often a worker may begin one piece of work: what ends each worker does so for ever."""
 
 DEFAULT_MINIMUM = 4
 DEFAULT_DURATION = timedelta(days=14)

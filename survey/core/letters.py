@@ -24,6 +24,7 @@ class Kind(StrEnum):
     NOMINATION = "nomination"
     APPROVAL = "approval"
     NOT_OPENED = "not_opened"
+    STUCK = "stuck"  # a step that a round takes by itself was given up
     LOCKED = "locked"  # a closed round waits for its passphrase
     OBJECTION = "objection"
     NO_REPORT = "no_report"
@@ -151,6 +152,7 @@ class Letter:
             Kind.LOCKED: f"/rounds/{self.cycle_id}/custody/unlock",
             Kind.NOT_OPENED: f"/rounds/{self.cycle_id}",
             Kind.OBJECTION: f"/rounds/{self.cycle_id}",
+            Kind.STUCK: f"/rounds/{self.cycle_id}",
             Kind.TEAM_REPORTS: "/reports",
             Kind.CHECK_IN: f"/plans/{self.review_id}",
         }

@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import uuid
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from survey.core import competencies, cycles, questionnaires, releases, teams, values
+from survey.core import cycles, releases
 from survey.core.access import Role
 from survey.core.audit import Event
-from survey.core.competencies import Section
-from survey.core.cycles import Phase
+from survey.core.cycles import ATTEMPTS, Phase
 from survey.core.errors import BadInput, IllegalStep, NotFound
 from survey.core.letters import Kind
 from survey.core.mailings import CONSIDERATE, Pace
-from survey.core.questionnaires import Questionnaire, Scale
-from survey.core.relationships import Relationship
-from survey.store import audit, invitations, mailings, outbox, people
+from survey.store import attempts, audit, invitations, mailings, openings, outbox
 from survey.store import cycles as store
 from survey.store.custody import Custody
 from survey.store.cycles import Cycle, Review
 from survey.store.invitations import Invitation, InvitationToken
 from survey.store.keys import Keyring
 from survey.store.mailings import RefusedAddress
-from survey.store.nominations import Nomination
 from survey.store.people import Person
 
 
@@ -66,28 +61,7 @@ def launched_by(session: Session, person_id: uuid.UUID) -> Sequence[Cycle]:
     ).all()
 
 
-def questionnaire(row: Review) -> Questionnaire:
-    """What is asked in a review: frozen at launch, and before that as the pages and blocks have it now."""
-    if row.questionnaire is not None:
-        return values.load(Questionnaire, row.questionnaire)
-    return questionnaires.build(
-        [
-            (
-                str(entry.page.id),
-                entry.page.version,
-                entry.page.competency.name,
-                competencies.from_json(entry.page.body),
-            )
-            for entry in row.pages
-        ],
-        blocks=[Section(block) for block in row.cycle.blocks],
-        frequency=frequency(row.cycle),
-    )
-
-
-def frequency(cycle: Cycle) -> Scale:
-    """The words of this cycle's frequency scale."""
-    return Scale(tuple(cycle.labels[:-1]), cycle.labels[-1]) if cycle.labels else questionnaires.FREQUENCY
+frequency, questionnaire = store.frequency, store.questionnaire
 
 
 def open_(
@@ -98,88 +72,40 @@ def open_(
     pace: Pace = CONSIDERATE,
     actor_id: uuid.UUID | None,
     now: datetime,
-) -> None:
+) -> bool:
     """Opens the cycle: a key is made, questionnaires and teams are frozen, invitations and what will be mailed are
-    written.
+    written. False for a large one, which is only begun: a worker opens it (services/openings).
 
-    Raises `IllegalStep` unless it is a draft, and `BadInput` when nobody, or nobody but the subject, is asked, or
-    custodians hold the key and have not tested their passphrases.
+    Raises as `survey.store.openings.begin`.
     """
-    cycle = store.locked(session, cycle_id)
-    opened = cycles.step(Phase(cycle.phase), Phase.OPEN)
-    cycles.check_end(now, cycle.closes_at)
-    if not cycle.reviews:
-        raise BadInput("Nobody is under review in this round yet.")
-    rows = session.execute(
-        select(Nomination.review_id, Nomination.rater_id, Nomination.relationship)
-        .join(Review, Review.id == Nomination.review_id)
-        .where(Review.cycle_id == cycle_id)
-    ).all()
-    invited: dict[uuid.UUID, Counter[str]] = {}
-    for review_id, _, kind in rows:
-        invited.setdefault(review_id, Counter())[kind] += 1
-    chart = people.chart(session)
-    for row in cycle.reviews:
-        counts = invited.get(row.id, Counter())
-        if not counts.keys() - {Relationship.SELF}:
-            raise BadInput(f"Nobody is asked about {row.subject.name} yet.")
-        asked = questionnaire(row)
-        row.questionnaire, row.invited = values.dump(asked), dict(counts)
-        row.minutes = {kind: asked.for_rater(kind).minutes for kind in Relationship}
-        row.managers = list(teams.path(str(row.subject_id), chart))
-    cycle.phase, cycle.opens_at, cycle.public_key = opened, now, _sealing_key(session, cycle_id, keyring)
-    session.flush()
-    session.execute(
-        insert(Invitation),
-        [
-            {"id": uuid.uuid4(), "review_id": review_id, "rater_id": rater_id, "relationship": kind, "state": "open"}
-            for review_id, rater_id, kind in rows
-        ],
-    )
-    mailings.plan(
-        session,
-        cycle_id,
-        (rater_id for _, rater_id, _ in rows),
-        opens_at=now,
-        closes_at=cycle.closes_at,
-        pace=pace,
-        reminders=cycle.reminders,
-    )
-    detail = {
-        "under review": str(len(cycle.reviews)),
-        "smallest group": str(cycle.minimum),
-        "last day": str(cycles.last_day(cycle.closes_at)),
-    }
-    audit.record(session, Event.CYCLE_OPENED, actor_id=actor_id, about=cycle_id, now=now, detail=detail)
+    cycle = openings.begin(session, cycle_id, keyring, actor_id=actor_id, now=now)
+    review_ids = openings.unopened(session, cycle_id)
+    if len(review_ids) > openings.PORTION:
+        return False
+    openings.freeze(session, review_ids)
+    openings.finish(session, cycle, keyring, pace=pace, now=now)
+    return True
 
 
-def open_due(session: Session, keyring: Keyring, *, pace: Pace = CONSIDERATE, now: datetime) -> list[uuid.UUID]:
-    """Opens every cycle whose day has come; the value names them.
+def open_due(session: Session, keyring: Keyring, *, now: datetime) -> list[uuid.UUID]:
+    """Begins to open every cycle whose day has come; the value names them.
 
     One that cannot be opened stays a draft, and its launcher gets a mail.
     """
     due = session.scalars(
         select(Cycle).where(Cycle.phase.in_((Phase.DRAFT, Phase.NOMINATING)), Cycle.is_scheduled, Cycle.opens_at <= now)
     ).all()
-    opened = []
+    begun = []
     for cycle in due:
         try:
             with session.begin_nested():
-                open_(session, cycle.id, keyring, pace=pace, actor_id=None, now=now)
+                openings.begin(session, cycle.id, keyring, actor_id=None, now=now)
         except BadInput:
             cycle.is_scheduled = False
-            session.add(
-                outbox.Mail(
-                    kind=Kind.NOT_OPENED,
-                    person_id=cycle.launcher_id,
-                    reference=cycle.id,
-                    slot=f"{now:%Y-%m-%d}",
-                    due_at=now,
-                )
-            )
+            attempts.tell(session, Kind.NOT_OPENED, cycle.id, Person.id == cycle.launcher_id, now=now)
         else:
-            opened.append(cycle.id)
-    return opened
+            begun.append(cycle.id)
+    return begun
 
 
 def move_end(
@@ -199,6 +125,7 @@ def move_end(
     if phase is not Phase.OPEN:
         return
     assert cycle.opens_at is not None  # noqa: S101 - an open cycle has been opened
+    cycle.attempts = 0
     mailings.replan(
         session, cycle_id, opens_at=cycle.opens_at, closes_at=closes_at, pace=pace, reminders=cycle.reminders
     )
@@ -220,7 +147,7 @@ def close(session: Session, cycle_id: uuid.UUID, *, actor_id: uuid.UUID | None, 
 def _close(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> None:
     cycle = store.locked(session, cycle_id)
     cycle.phase = cycles.step(Phase(cycle.phase), Phase.CLOSED)
-    cycle.closes_at = min(cycle.closes_at, now)
+    cycle.closes_at, cycle.attempts = min(cycle.closes_at, now), 0
     session.flush()
     asked = select(Invitation.id).join(Review, Review.id == Invitation.review_id).where(Review.cycle_id == cycle_id)
     session.execute(
@@ -244,18 +171,30 @@ def cancel(session: Session, cycle_id: uuid.UUID, *, actor_id: uuid.UUID | None,
     audit.record(session, Event.CYCLE_CLOSED, actor_id=actor_id, about=cycle_id, now=now, detail=detail)
 
 
-def close_due(session: Session, *, now: datetime) -> list[uuid.UUID]:
-    """Closes every open cycle whose end has come; the value names them."""
-    is_due = (Cycle.phase == Phase.OPEN, Cycle.closes_at <= now)
-    # One that somebody is changing at this moment is left to the next time.
-    due = session.scalars(select(Cycle.id).where(*is_due).with_for_update(of=Cycle, skip_locked=True)).all()
-    for cycle_id in due:
-        _close(session, cycle_id, now=now)
-    # After all of them: nobody may wait for the log while a round is still to be locked.
-    for cycle_id in due:
-        detail = {"how": "its last day was over"}
-        audit.record(session, Event.CYCLE_CLOSED, actor_id=None, about=cycle_id, now=now, detail=detail)
-    return list(due)
+def due_to_close(session: Session, *, now: datetime) -> Sequence[uuid.UUID]:
+    """The open cycles whose end has come, those first that a worker has begun to close least often."""
+    return session.scalars(
+        select(Cycle.id).where(*_is_over(now), Cycle.attempts <= ATTEMPTS).order_by(Cycle.attempts, Cycle.closes_at)
+    ).all()
+
+
+def begin_closing(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> bool:
+    """Counts one more attempt to close a cycle whose end has come. When there were enough, people are told.
+
+    The value is False then. In a transaction of its own: it must be known even if the attempt ends its worker.
+    """
+    return attempts.begin_step(session, cycle_id, *_is_over(now), step="closing", kind=Kind.STUCK, now=now)
+
+
+def close_due(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> bool:
+    """Closes an open cycle whose end has come; False where it has not, or somebody else closed it."""
+    cycle = store.locked(session, cycle_id)
+    if cycle.phase != Phase.OPEN or cycle.closes_at > now:
+        return False
+    _close(session, cycle_id, now=now)
+    detail = {"how": "its last day was over"}
+    audit.record(session, Event.CYCLE_CLOSED, actor_id=None, about=cycle_id, now=now, detail=detail)
+    return True
 
 
 def release(session: Session, cycle_id: uuid.UUID, *, actor_id: uuid.UUID | None, now: datetime) -> None:
@@ -269,7 +208,7 @@ def release(session: Session, cycle_id: uuid.UUID, *, actor_id: uuid.UUID | None
     to = cycles.step(Phase(cycle.phase), Phase.RELEASED)
     if not cycle.is_key_destroyed:
         raise BadInput("The key of this round is just being destroyed. Please try again in a minute.")
-    cycle.phase, cycle.held_until = to, releases.held_until(now, cycle.manager_days)
+    cycle.phase, cycle.held_until, cycle.attempts = to, releases.held_until(now, cycle.manager_days), 0
     managers = dict.fromkeys(row.subject.manager_id for row in cycle.reviews)
     session.add_all(
         outbox.Mail(kind=Kind.TEAM_REPORTS, person_id=manager_id, reference=cycle_id, due_at=now)
@@ -328,16 +267,8 @@ def undelivered(session: Session, cycle_id: uuid.UUID) -> Sequence[Undelivered]:
     return [Undelivered(row.name, row.address, row.address != row.current) for row in rows]
 
 
-def _sealing_key(session: Session, cycle_id: uuid.UUID, keyring: Keyring) -> bytes:
-    """The public key of an opening cycle: a new one, or the one whose other half its custodians have tested."""
-    custody = session.get(Custody, cycle_id)
-    if custody is None:
-        return keyring.make(cycle_id)
-    if not custody.is_tested:
-        raise BadInput("Test the passphrase of this round first: nobody has shown yet that it opens the key.")
-    if keyring.wrapped_public_key(cycle_id) != custody.public_key:
-        raise BadInput("The wrapped key of this round is not where it should be. Choose its custodians again.")
-    return custody.public_key
+def _is_over(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return Cycle.phase == Phase.OPEN, Cycle.closes_at <= now
 
 
 def _ask_for_passphrase(session: Session, cycle: Cycle, now: datetime) -> None:

@@ -29,7 +29,7 @@ NAMELESS = "Somebody who has left"
 KEPT = ("envelope", "invitation", "nomination", "review_page")
 """The tables that hang on a review and stay: how many were asked and how many answered. Envelopes are gone by then."""
 
-RUNNING = (Phase.OPEN, Phase.CLOSED, Phase.TALLIED)
+RUNNING = (Phase.OPENING, Phase.OPEN, Phase.CLOSED, Phase.TALLIED)
 UNOPENED = (Phase.DRAFT, Phase.NOMINATING)
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from survey.core.cycles import Phase
 from survey.core.operations import Work
 from survey.store.custody import Custody
-from survey.store.cycles import Cycle, Review
+from survey.store.cycles import IS_UNFINISHED, Cycle, Review
 from survey.store.mailings import Mailing
 from survey.store.outbox import DIGEST, Mail, State
 
@@ -31,17 +31,15 @@ def work(session: Session, *, now: datetime) -> Work:
     unmailed = select(func.count(Mailing.cycle_id.distinct())).where(
         Mailing.mail_id.is_(None), Mailing.due_at <= now - GATHERING
     )
-    uncounted = (
-        select(func.count()).select_from(Review).join(Cycle).where(Cycle.phase == Phase.CLOSED, ~Review.is_tallied)
-    )
+    closed = select(func.count()).select_from(Review).join(Cycle).where(Cycle.phase == Phase.CLOSED)
     return Work(
         mails_due=_number(session, select(func.count()).select_from(Mail).where(*due)),
         mails_failed=_number(session, select(func.count()).select_from(Mail).where(Mail.state == State.FAILED)),
         late_seconds=max(0.0, (now - oldest).total_seconds()) if oldest else 0.0,
         rounds_open=_number(session, select(func.count()).select_from(Cycle).where(Cycle.phase == Phase.OPEN)),
         rounds_unmailed=_number(session, unmailed),
-        reviews_uncounted=_number(session, uncounted.where(~Review.is_objected)),
-        reviews_objected=_number(session, uncounted.where(Review.is_objected)),
+        reviews_uncounted=_number(session, closed.where(~Review.is_tallied, ~Review.is_objected)),
+        reviews_objected=_number(session, closed.where(Review.is_objected, IS_UNFINISHED)),
         rounds_locked=_number(
             session,
             select(func.count())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -17,11 +18,13 @@ from sqlalchemy.orm import Session
 
 from survey.core import disclosure, questionnaires, reports, spreads, values
 from survey.core.access import Standing
+from survey.core.audit import Event
 from survey.core.changes import Earlier
-from survey.core.cycles import Phase
+from survey.core.cycles import ATTEMPTS, Phase
 from survey.core.disclosure import Group, Published
 from survey.core.errors import IllegalStep
 from survey.core.relationships import Relationship
+from survey.store import attempts
 from survey.store import cycles as rounds
 from survey.store import reports as written
 from survey.store.cycles import Cycle, Review, readable_by
@@ -37,7 +40,7 @@ def due(session: Session) -> Mapping[uuid.UUID, int]:
     rows = session.execute(
         select(Cycle.id, func.count())
         .join(Review, Review.cycle_id == Cycle.id)
-        .where(Cycle.phase == Phase.CLOSED, Review.published.is_not(None), ~uncounted.exists())
+        .where(Cycle.phase == Phase.CLOSED, *_IS_UNBUILT, ~uncounted.exists())
         .group_by(Cycle.id)
     )
     return dict(rows.all())
@@ -62,8 +65,32 @@ def settle(session: Session, cycle_id: uuid.UUID) -> None:
     cycle.spreads = {str(points): spread for points, spread in found.items()}
 
 
-def build(session: Session, cycle_id: uuid.UUID, *, limit: int = BATCH) -> int:
-    """Builds some of the reports of a settled cycle that are not there yet; the value is how many.
+def begin(session: Session, cycle_id: uuid.UUID, *, limit: int = BATCH, now: datetime) -> list[uuid.UUID]:
+    """Counts one more attempt at some of the reports that are not there yet, and names their reviews.
+
+    They are a batch that nobody has tried, or else a single one: what ended a worker does not take others along. One
+    that was tried too often is set apart, and people operations get a mail. In a transaction of its own: it must be
+    known even if the attempt ends its worker. Those that another worker is building just now are passed over.
+    """
+    rows = session.scalars(
+        select(Review)
+        .where(Review.cycle_id == cycle_id, *_IS_UNBUILT)
+        .order_by(Review.attempts)
+        .limit(limit)
+        .with_for_update(of=Review, skip_locked=True)
+    ).all()
+    for review in rows:
+        if review.attempts >= ATTEMPTS:
+            attempts.set_apart(session, review, Event.REPORT_GIVEN_UP, now=now)
+    left = [review for review in rows if not review.is_objected]
+    chosen = [review for review in left if not review.attempts] or left[:1]
+    for review in chosen:
+        review.attempts += 1
+    return [review.id for review in chosen]
+
+
+def build(session: Session, cycle_id: uuid.UUID, review_ids: Collection[uuid.UUID]) -> int:
+    """Builds the reports of these reviews of a settled cycle, where they are not there yet; the value is how many.
 
     Those that another worker is building just now are passed over. Raises `IllegalStep` before `settle`.
     """
@@ -71,7 +98,7 @@ def build(session: Session, cycle_id: uuid.UUID, *, limit: int = BATCH) -> int:
     if cycle.spreads is None:
         raise IllegalStep("The spread of this round is not known yet.")
     settled = {int(points): spread for points, spread in cycle.spreads.items()}
-    reviews = session.execute(_UNBUILT, {"cycle_id": cycle_id, "limit": limit}).all()
+    reviews = session.execute(_UNBUILT, {"review_ids": list(review_ids)}).all()
     ids = [review.id for review in reviews]
     cells, pages = written.cells(session, ids), rounds.pages(session, ids)
     page_of = cache(lambda page_id: reports.page_of(pages.bodies[page_id]))
@@ -96,9 +123,15 @@ def build(session: Session, cycle_id: uuid.UUID, *, limit: int = BATCH) -> int:
         session.execute(insert(Report), bodies)
         # All of it stands in the reports now; and this is what says that they have been built.
         session.execute(
-            update(Review).where(Review.id.in_(ids)).values(published=None).execution_options(synchronize_session=False)
+            update(Review)
+            .where(Review.id.in_(ids))
+            .values(published=None, attempts=0)
+            .execution_options(synchronize_session=False)
         )
     return len(bodies)
+
+
+_IS_UNBUILT = Review.published.is_not(None), Review.is_objected.is_(False)
 
 
 def _distributions(session: Session, cycle_id: uuid.UUID) -> Iterator[tuple[uuid.UUID, disclosure.Cell]]:
@@ -146,7 +179,6 @@ _UNBUILT = (
         Review.published,
         Review.invited,
     )
-    .where(Review.cycle_id == bindparam("cycle_id"), Review.published.is_not(None))
-    .limit(bindparam("limit"))
+    .where(Review.id.in_(bindparam("review_ids", expanding=True)), *_IS_UNBUILT)
     .with_for_update(of=Review, skip_locked=True)
 )

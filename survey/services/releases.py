@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from survey.core import releases
 from survey.core.audit import Event
-from survey.core.cycles import Phase
+from survey.core.cycles import ATTEMPTS, Phase
 from survey.core.errors import IllegalStep
-from survey.store import audit, outbox
+from survey.core.letters import Kind
+from survey.store import attempts, audit, outbox
 from survey.store import cycles as rounds
 from survey.store.cycles import Cycle, Review
 from survey.store.people import Person
@@ -26,7 +28,7 @@ def to_subjects(session: Session, cycle_id: uuid.UUID, *, actor_id: uuid.UUID | 
     cycle = rounds.locked(session, cycle_id)
     if releases.readers(Phase(cycle.phase), is_held=cycle.held_until is not None) != releases.MANAGERS:
         raise IllegalStep("The reports of this round are with the engineers already, or not released at all.")
-    cycle.held_until = None
+    cycle.held_until, cycle.attempts = None, 0
     session.add_all(outbox.about_reports(cycle.reviews, now))
     session.flush()
     audit.record(
@@ -45,10 +47,20 @@ def unmanaged(session: Session, cycle_id: uuid.UUID) -> int:
     return session.scalar(found) or 0
 
 
-def due(session: Session, *, now: datetime) -> list[uuid.UUID]:
-    """The cycles whose subjects may read their reports from now on, and could not yet."""
-    return list(
-        session.scalars(
-            select(Cycle.id).where(Cycle.phase.in_(releases.READABLE), Cycle.held_until <= now).order_by(Cycle.id)
-        )
-    )
+def due(session: Session, *, now: datetime) -> Sequence[uuid.UUID]:
+    """The cycles whose subjects may read their reports from now on, those first that were tried least often."""
+    return session.scalars(
+        select(Cycle.id).where(*_is_due(now), Cycle.attempts <= ATTEMPTS).order_by(Cycle.attempts, Cycle.id)
+    ).all()
+
+
+def begin(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> bool:
+    """Counts one more attempt to release a cycle that is due. When there were enough, people are told.
+
+    The value is False then. In a transaction of its own: it must be known even if the attempt ends its worker.
+    """
+    return attempts.begin_step(session, cycle_id, *_is_due(now), step="release", kind=Kind.STUCK, now=now)
+
+
+def _is_due(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return Cycle.phase.in_(releases.READABLE), Cycle.held_until <= now

@@ -14,7 +14,7 @@ from survey.core import mailings
 from survey.core.audit import Event
 from survey.core.cycles import Phase
 from survey.core.mailings import Pace, Slot
-from survey.store import audit, outbox
+from survey.store import audit, openings, outbox
 from survey.store.custody import Custody
 from survey.store.cycles import Cycle, Review
 from survey.store.invitations import Invitation
@@ -47,9 +47,9 @@ def settle(session: Session, *, made_at: datetime, pace: Pace, new_links: bool =
     """Keeps a restored database from doing again what was done since its backup was made.
 
     Mail that was due by now is dropped, and so is what was planned to be due: it may have gone out. Rounds that were to
-    open by now wait for somebody to open them: they may have been open, and their raters have a mail. Reports that
-    were to reach their subjects by now reach them without a mail. With `new_links` everybody who is asked in an
-    open round is mailed once more, as soon as their day allows.
+    open by now, or were just being opened, wait for somebody to open them: they may have been open, and their raters
+    have a mail. Reports that were to reach their subjects by now reach them without a mail. With `new_links` everybody
+    who is asked in an open round is mailed once more, as soon as their day allows.
     """
     dropped = _drop_mail(session, pace, now)
     given = session.scalars(select(Cycle.name).where(Cycle.held_until <= now).order_by(Cycle.name)).all()
@@ -68,6 +68,10 @@ def settle(session: Session, *, made_at: datetime, pace: Pace, new_links: bool =
     session.execute(
         update(Cycle).where(*missed).values(is_scheduled=False).execution_options(synchronize_session=False)
     )
+    opening = session.scalars(select(Cycle).where(Cycle.phase == Phase.OPENING)).all()
+    for cycle in opening:
+        openings.take_back(session, cycle)
+    stopped = sorted([*stopped, *(cycle.name for cycle in opening)])
     is_open = Cycle.phase == Phase.OPEN
     if new_links:
         _plan_new_links(session, now)

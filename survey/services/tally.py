@@ -14,19 +14,18 @@ from datetime import datetime
 from secrets import SystemRandom
 
 from nacl.public import PrivateKey
-from sqlalchemy import Text, Update, and_, bindparam, cast, delete, exists, func, or_, select, update
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import Text, and_, bindparam, cast, delete, exists, func, or_, select, update
+from sqlalchemy.orm import Session
 
 from survey.core import cycles, disclosure, measurements, questionnaires, values
-from survey.core.access import Role
 from survey.core.audit import Event
-from survey.core.cycles import Phase
+from survey.core.cycles import ATTEMPTS, Phase
 from survey.core.disclosure import Published
 from survey.core.errors import IllegalStep, NotFound, Unsafe
 from survey.core.letters import Kind
 from survey.core.questionnaires import Questionnaire
 from survey.core.responses import Response
-from survey.store import audit, counting, envelopes, reports
+from survey.store import attempts, audit, counting, envelopes, reports
 from survey.store import cycles as rounds
 from survey.store.custody import Custody
 from survey.store.cycles import Cycle, Review
@@ -35,12 +34,10 @@ from survey.store.instruments import Instrument
 from survey.store.keys import Keyring
 from survey.store.outbox import Mail
 from survey.store.people import Person
+from survey.store.reports import Cell, Comment
 
 BATCH = 25
 """So many reviews are counted in one transaction, and so many are read at a time to be measured."""
-
-ATTEMPTS = 5
-"""How often a worker may begin to measure one cycle, or to count one review: what ends each worker does so for ever."""
 
 
 def unmeasured(session: Session) -> Sequence[uuid.UUID]:
@@ -56,7 +53,7 @@ def begin_measuring(session: Session, cycle_id: uuid.UUID) -> bool:
     In a transaction of its own: it must be known even if the attempt ends its worker.
     """
     is_measured = select(Instrument.cycle_id).where(Instrument.cycle_id == cycle_id).exists()
-    return _begin(session, update(Cycle).where(Cycle.id == cycle_id, ~is_measured), Cycle.attempts)
+    return attempts.begin(session, update(Cycle).where(Cycle.id == cycle_id, _IS_CLOSED, ~is_measured), Cycle.attempts)
 
 
 def leave_unmeasured(session: Session, cycle_id: uuid.UUID) -> bool:
@@ -113,11 +110,11 @@ def waiting(session: Session) -> Sequence[Sequence[uuid.UUID]]:
         .order_by(Review.id)
     ).all()
     fresh: dict[uuid.UUID, list[uuid.UUID]] = {}
-    for review_id, cycle_id, attempts in rows:
-        if not attempts:
+    for review_id, cycle_id, tried in rows:
+        if not tried:
             fresh.setdefault(cycle_id, []).append(review_id)
     batches = [own[first : first + BATCH] for own in fresh.values() for first in range(0, len(own), BATCH)]
-    return batches + [[review_id] for review_id, _, attempts in rows if attempts]
+    return batches + [[review_id] for review_id, _, tried in rows if tried]
 
 
 def begin(session: Session, review_ids: Sequence[uuid.UUID]) -> Begun:
@@ -254,33 +251,31 @@ def set_apart(session: Session, review_id: uuid.UUID, *, now: datetime) -> None:
 
 
 def _set_apart(session: Session, review_id: uuid.UUID, event: Event, now: datetime) -> None:
-    review = _uncounted(session, review_id)
-    if review.is_objected:
-        return
-    review.is_objected = True
-    session.add_all(
-        Mail(kind=Kind.OBJECTION, person_id=person_id, reference=review_id, due_at=now)
-        for person_id in session.scalars(
-            select(Person.id).where(Person.role == Role.PEOPLE_OPERATIONS, Person.is_active)
-        )
-    )
-    session.flush()
-    audit.record(session, event, actor_id=None, about=review_id, now=now)
+    review = _unfinished(session, review_id)
+    if review.is_tallied:
+        raise IllegalStep("This review has been counted already.")
+    if not review.is_objected:
+        attempts.set_apart(session, review, event, now=now)
 
 
 def objected(session: Session, cycle_id: uuid.UUID) -> Sequence[Review]:
-    """The reviews of a cycle that wait for people operations: the auditor objected, or counting them failed."""
+    """The reviews of a cycle that wait for people operations: the auditor objected, or counting them failed, or
+    building their report.
+    """
     return session.scalars(
         select(Review)
         .join(Person, Person.id == Review.subject_id)
-        .where(Review.cycle_id == cycle_id, Review.is_objected, Review.is_tallied.is_(False))
+        .where(Review.cycle_id == cycle_id, Review.is_objected, rounds.IS_UNFINISHED)
         .order_by(Person.name)
     ).all()
 
 
-def count_again(session: Session, review_id: uuid.UUID) -> None:
-    """Lets the next sweep count a review that was set apart. Raises `IllegalStep` for any other."""
-    review = _uncounted(session, review_id)
+def try_again(session: Session, review_id: uuid.UUID) -> None:
+    """Lets the next sweep go on with a review that was set apart: count it, or build its report where it is counted.
+
+    Raises `IllegalStep` for any other.
+    """
+    review = _unfinished(session, review_id)
     if not review.is_objected:
         raise IllegalStep("This review is not waiting for anybody; it is being counted.")
     review.is_objected, review.attempts = False, 0
@@ -289,11 +284,11 @@ def count_again(session: Session, review_id: uuid.UUID) -> None:
 
 
 def abandon(session: Session, review_id: uuid.UUID, *, actor_id: uuid.UUID, now: datetime) -> None:
-    """Publishes nothing for a review to which the auditor objected: its envelopes are deleted.
+    """Publishes nothing for a review that was set apart: its envelopes are deleted, or what was counted of them.
 
     There is no report then, and its subject is told so. Raises `IllegalStep` for any other review.
     """
-    review = _uncounted(session, review_id)
+    review = _unfinished(session, review_id)
     if not review.is_objected:
         raise IllegalStep("Only a review to which the auditor objected can be given up.")
     _give_up(session, review, actor_id, now)
@@ -354,24 +349,19 @@ def _attendance(session: Session, cycle_id: uuid.UUID) -> tuple[int, int]:
     return answered or 0, sum(sum((numbers or {}).values()) for numbers in invited)
 
 
-def _begin(session: Session, work: Update, attempts: InstrumentedAttribute[int]) -> bool:
-    number = session.scalar(
-        work.values({attempts: attempts + 1}).returning(attempts).execution_options(synchronize_session=False)
-    )
-    return number is None or number <= ATTEMPTS
-
-
-def _uncounted(session: Session, review_id: uuid.UUID) -> Review:
+def _unfinished(session: Session, review_id: uuid.UUID) -> Review:
     review = session.scalar(select(Review).where(Review.id == review_id).with_for_update(of=Review))
     if review is None:
         raise NotFound("There is no such review.")
-    if review.is_tallied or review.cycle.phase != Phase.CLOSED:
+    if review.cycle.phase != Phase.CLOSED or (review.is_tallied and review.published is None):
         raise IllegalStep("This review has been counted already, or its round is still open.")
     return review
 
 
 def _give_up(session: Session, review: Review, actor_id: uuid.UUID, now: datetime) -> None:
     envelopes.discard(session, [review.id])
-    review.is_tallied = True
+    for table in (Cell, Comment):
+        session.execute(delete(table).where(table.review_id == review.id))
+    review.is_tallied, review.published = True, None
     session.flush()
     audit.record(session, Event.REPORT_ABANDONED, actor_id=actor_id, about=review.id, now=now)

@@ -63,5 +63,7 @@ _DUE = (
 )
 _REVIEW = Base.metadata.tables["review"]
 _COUNTED = (
-    update(_REVIEW).where(_REVIEW.c.id == bindparam("about")).values(is_tallied=True, published=bindparam("beside"))
+    update(_REVIEW)
+    .where(_REVIEW.c.id == bindparam("about"))
+    .values(is_tallied=True, published=bindparam("beside"), attempts=0)
 )

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, UniqueConstraint, and_, false, select
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, UniqueConstraint, and_, false, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
-from survey.core import releases
+from survey.core import competencies, questionnaires, releases, values
 from survey.core.access import Standing
-from survey.core.cycles import Phase
+from survey.core.competencies import Section
+from survey.core.cycles import ATTEMPTS, Phase
 from survey.core.errors import NotFound
 from survey.core.nominations import Choice
+from survey.core.questionnaires import Questionnaire, Scale
 from survey.store.base import Base, UtcDateTime, random_key
 from survey.store.competencies import Competency, CompetencyPage
 from survey.store.people import Person
@@ -28,17 +30,21 @@ class Cycle(Base):
     they were changed, the opt-out last; `reminders` the slots that were left on, None for all. `manager_days` is by how
     many days managers read before the subjects; after the release `held_until` is set as long as subjects may not read.
     `spreads` is the typical spread of its published cells by points of the scale (survey.core.spreads), None until
-    everything is counted. `attempts` is how often a worker began to measure it.
+    everything is counted. `attempts` is how often a worker began the step that it is at, and did not end it.
+    `opener_id` and `was_nominating` hold while it is opening: who wanted that (None: its day had come), and where it
+    goes back to if it cannot be opened.
     """
 
     __tablename__ = "cycle"
     __table_args__ = (
         CheckConstraint("minimum BETWEEN 3 AND 10", name="minimum_protects"),
         CheckConstraint(
-            "phase IN ('draft', 'nominating', 'open', 'closed', 'tallied', 'released', 'archived')",
+            "phase IN ('draft', 'nominating', 'opening', 'open', 'closed', 'tallied', 'released', 'archived')",
             name="phase_is_known",
         ),
-        CheckConstraint("phase IN ('draft', 'nominating') OR public_key IS NOT NULL", name="open_means_sealed"),
+        CheckConstraint(
+            "phase IN ('draft', 'nominating', 'opening') OR public_key IS NOT NULL", name="open_means_sealed"
+        ),
         CheckConstraint("phase NOT IN ('released', 'archived') OR is_key_destroyed", name="released_means_unlinkable"),
         Index("ix_cycle_phase_closes_at", "phase", "closes_at"),
     )
@@ -62,6 +68,13 @@ class Cycle(Base):
     held_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     spreads: Mapped[dict[str, Any] | None]
     attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    opener_id: Mapped[uuid.UUID | None]
+    was_nominating: Mapped[bool] = mapped_column(default=False, server_default=false())
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether the step that it is at was begun so often that no worker begins it any more."""
+        return self.attempts > ATTEMPTS
 
     launcher: Mapped[Person] = relationship()
     reviews: Mapped[list[Review]] = relationship(back_populates="cycle", cascade="all, delete-orphan")
@@ -70,11 +83,13 @@ class Cycle(Base):
 class Review(Base):
     """One person under review in a cycle. The questionnaire and the numbers invited are frozen at launch.
 
+    A review that has a questionnaire has its invitations: both are written in one transaction.
+
     `choice` says how far the choice of raters is (survey.core.nominations.Choice).
     `is_objected` says that the auditor objected to its report, so that it waits for people operations. A review that
     is tallied and has no report is one about which nothing was published.
     `answered` is how many did, of all relationships together: None until its invitations are deleted.
-    `attempts` is how often a worker began to count it.
+    `attempts` is how often a worker began to count it, and then to build its report.
     `managers` are those above the subject, by id from the top down, frozen at launch: the fixed tree of team views.
     `minutes` has how long the questionnaire takes by relationship, so that a mail need not read it.
     `published` is what the tally lets be said beside cells and comments, from then until the report is built.
@@ -131,6 +146,10 @@ class ReviewPage(Base):
     page: Mapped[CompetencyPage] = relationship(lazy="joined")
 
 
+IS_UNFINISHED = or_(Review.is_tallied.is_(False), Review.published.is_not(None))
+"""Of a review in a closed cycle: it is not counted, or its report is not built."""
+
+
 def get(session: Session, cycle_id: uuid.UUID) -> Cycle:
     """The cycle. Raises `NotFound`."""
     return _found(session.get(Cycle, cycle_id))
@@ -149,6 +168,30 @@ def _found(cycle: Cycle | None) -> Cycle:
     if cycle is None:
         raise NotFound("There is no such round.")
     return cycle
+
+
+def questionnaire(row: Review) -> Questionnaire:
+    """What is asked in a review: frozen at launch, and before that as the pages and blocks have it now."""
+    if row.questionnaire is not None:
+        return values.load(Questionnaire, row.questionnaire)
+    return questionnaires.build(
+        [
+            (
+                str(entry.page.id),
+                entry.page.version,
+                entry.page.competency.name,
+                competencies.from_json(entry.page.body),
+            )
+            for entry in row.pages
+        ],
+        blocks=[Section(block) for block in row.cycle.blocks],
+        frequency=frequency(row.cycle),
+    )
+
+
+def frequency(cycle: Cycle) -> Scale:
+    """The words of this cycle's frequency scale."""
+    return Scale(tuple(cycle.labels[:-1]), cycle.labels[-1]) if cycle.labels else questionnaires.FREQUENCY
 
 
 def readable_by(standing: Standing) -> ColumnElement[bool]:

@@ -24,7 +24,7 @@ def deactivate(session: Session, person_ids: Sequence[uuid.UUID]) -> None:
     Open invitations become void, as at the close of a round. Drafts of answers lead to nobody, so they stay locked
     until their round ends. Nominations in rounds that have not been opened are taken back.
     """
-    unopened = select(Review.id).join(Cycle).where(Cycle.phase.in_((Phase.DRAFT, Phase.NOMINATING)))
+    unopened = select(Review.id).join(Cycle).where(Cycle.phase.in_((Phase.DRAFT, Phase.NOMINATING, Phase.OPENING)))
     for start in range(0, len(person_ids), AT_ONCE):
         some = person_ids[start : start + AT_ONCE]
         asked = select(Invitation.id).where(Invitation.rater_id.in_(some))

@@ -216,7 +216,7 @@ def _passphrase(session: Session, mail: Taken, reader: Reader, pace: Pace, now: 
 
 def _objection(session: Session, mail: Taken, reader: Reader, pace: Pace, now: datetime) -> Letter | None:
     review = session.get(Review, mail.reference)
-    if review is None or not review.is_objected or review.is_tallied:
+    if review is None or not review.is_objected or (review.is_tallied and review.published is None):
         return None
     return Letter(
         Kind.OBJECTION,
@@ -265,6 +265,13 @@ def _not_opened(session: Session, mail: Taken, reader: Reader, pace: Pace, now: 
     return Letter(Kind.NOT_OPENED, *_to(reader, mail), cycle=cycle.name, cycle_id=cycle.id)
 
 
+def _stuck(session: Session, mail: Taken, reader: Reader, pace: Pace, now: datetime) -> Letter | None:
+    cycle = session.get(Cycle, mail.reference)
+    if cycle is None or not cycle.is_given_up:
+        return None
+    return Letter(Kind.STUCK, *_to(reader, mail), cycle=cycle.name, cycle_id=cycle.id)
+
+
 def _to(reader: Reader, mail: Taken) -> tuple[str, str, str]:
     """Address, name, and an id that is the same for every attempt: a mailbox recognises a mail that came twice."""
     return reader.address, reader.name, mail.id.hex
@@ -277,6 +284,7 @@ _WRITERS: dict[str, Callable[[Session, Taken, Reader, Pace, datetime], Letter | 
     Kind.NOMINATION: _nomination,
     Kind.APPROVAL: _approval,
     Kind.NOT_OPENED: _not_opened,
+    Kind.STUCK: _stuck,
     Kind.LOCKED: _passphrase,
     Kind.OBJECTION: _objection,
     Kind.TEAM_REPORTS: _team_reports,

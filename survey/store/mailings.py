@@ -12,11 +12,13 @@ from datetime import date, datetime, tzinfo
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ForeignKey, Index, delete, insert, or_, select, text, update
+from sqlalchemy import ForeignKey, Index, and_, delete, insert, literal, or_, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from survey.core.mailings import Pace, Planned, Slot
 from survey.store.base import UNORDERED, Base, UtcDateTime
+from survey.store.cycles import Review
+from survey.store.invitations import Invitation, State
 from survey.store.people import Person
 
 PORTION = 500
@@ -100,12 +102,40 @@ def plan(
     rows = [
         {"person_id": person_id, "cycle_id": cycle_id, "slot": planned.slot, "due_at": planned.due_at}
         for zone, person_ids in _by_zone(session, list(dict.fromkeys(rater_ids)), pace).items()
-        for planned in pace.plan(opens_at, closes_at, zone)
-        if planned.slot.is_invitation or reminders is None or planned.slot in reminders
+        for planned in _planned(opens_at, closes_at, zone, pace, reminders)
         for person_id in person_ids
     ]
     if rows:
         session.execute(insert(Mailing), rows)
+
+
+def plan_round(
+    session: Session,
+    cycle_id: uuid.UUID,
+    *,
+    opens_at: datetime,
+    closes_at: datetime,
+    pace: Pace,
+    reminders: Collection[str] | None,
+) -> None:
+    """Writes the mailings of a round for everybody who is asked in it, as `plan` does, in a statement for each zone
+    and slot: however many people are asked, none of them is read.
+    """
+    is_asked = and_(Review.cycle_id == cycle_id, Invitation.state == State.OPEN)
+    asked = (
+        select(Invitation.rater_id)
+        .join(Review, Review.id == Invitation.review_id)
+        .join(Person, Person.id == Invitation.rater_id)
+        .where(is_asked)
+        .distinct()
+    )
+    zones = session.scalars(asked.with_only_columns(Person.time_zone)).all()
+    for name in zones:
+        theirs = asked.where(Person.time_zone.is_(None) if name is None else Person.time_zone == name)
+        for planned in _planned(opens_at, closes_at, ZoneInfo(name) if name else pace.home, pace, reminders):
+            values = literal(cycle_id), literal(planned.slot), literal(planned.due_at, UtcDateTime())
+            columns = [Mailing.person_id, Mailing.cycle_id, Mailing.slot, Mailing.due_at]
+            session.execute(insert(Mailing).from_select(columns, theirs.add_columns(*values)))
 
 
 def join(
@@ -172,6 +202,13 @@ def forget(session: Session, cycle_id: uuid.UUID) -> None:
     """Takes away whatever was planned or wished for a round that has ended."""
     for row in (Mailing, Snooze):
         session.execute(delete(row).where(row.cycle_id == cycle_id))
+
+
+def _planned(
+    opens_at: datetime, closes_at: datetime, zone: tzinfo, pace: Pace, reminders: Collection[str] | None
+) -> list[Planned]:
+    plans = pace.plan(opens_at, closes_at, zone)
+    return [each for each in plans if each.slot.is_invitation or reminders is None or each.slot in reminders]
 
 
 def _by_zone(session: Session, person_ids: list[uuid.UUID], pace: Pace) -> dict[tzinfo, list[uuid.UUID]]:

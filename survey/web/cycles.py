@@ -22,7 +22,7 @@ from survey.core.competencies import Section
 from survey.core.cycles import Phase
 from survey.core.errors import BadInput
 from survey.core.participation import Participation
-from survey.services import custody, cycles, drafts, participation, tally
+from survey.services import custody, cycles, drafts, openings, participation, tally
 from survey.store.cycles import Cycle
 from survey.store.people import Person
 
@@ -121,12 +121,22 @@ def new() -> ResponseReturnValue:
 @pages.get("/<uuid:cycle_id>")
 @needs(Action.RUN_CYCLE)
 def cycle(cycle_id: uuid.UUID) -> ResponseReturnValue:
-    """The round as it stands, with what can be done next. A draft has pages of its own."""
+    """The round as it stands, with what can be done next. Before it is open, it has pages of its own."""
     with context.reading() as session:
         row = context.runnable(session, cycle_id)
         phase = Phase(row.phase)
         if phase in {Phase.DRAFT, Phase.NOMINATING}:
             return redirect(url_for("drafts.overview", cycle_id=cycle_id), 303)
+        if phase is Phase.OPENING:
+            opened, total = openings.progress(session, cycle_id)
+            return render_template(
+                "cycles/opening.html",
+                cycle=row,
+                phase=phase,
+                opened=opened,
+                total=total,
+                last_day=rules.last_day(row.closes_at),
+            )
         done, total = cycles.counted(session, cycle_id)
         return render_template(
             "cycles/cycle.html",

@@ -1,4 +1,4 @@
-"""Reviews to whose report the auditor objected: counted again, or given up."""
+"""Reviews that were set apart, because the auditor objected or counting failed: tried again, or given up."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def count_again(cycle_id: uuid.UUID, review_id: uuid.UUID) -> ResponseReturnValu
     context.permit(Action.SETTLE_OBJECTION)
     _subject(cycle_id, review_id)
     with context.transaction() as session:
-        tally.count_again(session, review_id)
+        tally.try_again(session, review_id)
     context.wake("tasks.tally.sweep")
     flash("It is being counted again. If the auditor objects once more, it will stand here again.", "done")
     return _back(cycle_id)

@@ -20,12 +20,12 @@ from survey.core.access import Action
 from survey.core.cycles import Warning
 from survey.core.errors import BadInput, NotFound
 from survey.core.releases import held_until
-from survey.services import custody, cycles, drafts, nominations, participation, releases
+from survey.services import custody, cycles, drafts, nominations, openings, participation, releases
 
 pages = Blueprint("steps", __name__, url_prefix="/rounds")
 
-OUTBOX, TALLY = "tasks.outbox.sweep", "tasks.tally.sweep"
-"""Who is woken by a step: whoever sends mail, or whoever counts."""
+OUTBOX, TALLY, OPENING = "tasks.outbox.sweep", "tasks.tally.sweep", "tasks.cycles.go_on_opening"
+"""Who is woken by a step: whoever sends mail, whoever counts, or whoever opens large rounds."""
 
 
 class EndForm(FlaskForm):
@@ -64,11 +64,17 @@ def open_(cycle_id: uuid.UUID) -> ResponseReturnValue:
     form = FlaskForm()
     if form.validate_on_submit():
         parts = context.installation()
-        with _taken(cycle_id, "The round is open. The invitations are on their way.", wakes=OUTBOX) as (
-            session,
-            actor_id,
-        ):
-            cycles.open_(session, cycle_id, parts.keyring, pace=parts.pace, actor_id=actor_id, now=context.now())
+        with context.transaction() as session:
+            context.runnable(session, cycle_id)
+            actor_id = context.signed_in().id
+            is_open = cycles.open_(
+                session, cycle_id, parts.keyring, pace=parts.pace, actor_id=actor_id, now=context.now()
+            )
+        if is_open:
+            context.wake(OUTBOX)
+            flash("The round is open. The invitations are on their way.", "done")
+        else:
+            context.wake(OPENING)
         return _back(cycle_id)
     with context.reading() as session:
         row = context.runnable(session, cycle_id)
@@ -80,6 +86,26 @@ def open_(cycle_id: uuid.UUID) -> ResponseReturnValue:
         "From then on pages, raters, questions and the minimum are fixed. Only the end can be moved.",
     ]
     return _confirm(f"Open “{name}”?", lines, "Open and send invitations", cycle_id, form, warnings=warnings)
+
+
+@pages.route("/<uuid:cycle_id>/stop-opening", methods=["GET", "POST"])
+@needs(Action.RUN_CYCLE)
+def stop_opening(cycle_id: uuid.UUID) -> ResponseReturnValue:
+    """Takes back that the round is to be opened, as long as it is not."""
+    form = FlaskForm()
+    if form.validate_on_submit():
+        with context.transaction() as session:
+            context.runnable(session, cycle_id)
+            openings.take_back(session, cycle_id)
+        flash("The round is not opened. Nobody has been asked anything.", "done")
+        return _back(cycle_id)
+    with context.reading() as session:
+        name = context.runnable(session, cycle_id).name
+    lines = [
+        "Nobody has been asked anything yet. People, raters and questions stay as they are, and can be changed again.",
+        "The round then waits until you open it by hand. Once it is open, it cannot be stopped any more.",
+    ]
+    return _confirm(f"Stop opening “{name}”?", lines, "Stop", cycle_id, form)
 
 
 @pages.route("/<uuid:cycle_id>/nominate", methods=["GET", "POST"])

@@ -17,14 +17,16 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session, configure_mappers
 
+from survey.core.mailings import CONSIDERATE
 from survey.core.responses import Answers
-from survey.services import publication, responses, tally
+from survey.services import openings, publication, responses, tally
 from survey.store import base
 from survey.store.keys import Keyring
 
@@ -131,7 +133,8 @@ def sweep(scene: Scene, count: Callable[[Scene, Sequence[uuid.UUID]], None] | No
         with scene.transaction() as session:
             publication.settle(session, cycle_id)
         with scene.transaction() as session:
-            publication.build(session, cycle_id)
+            # In one transaction with the work: here attempts are not to run out.
+            publication.build(session, cycle_id, publication.begin(session, cycle_id, now=datetime.now(UTC)))
     with scene.transaction() as session:
         cycle_ids = tally.finish(session)
     scene.reaper.point("between the end of the count and the key")
@@ -145,6 +148,18 @@ def sweep(scene: Scene, count: Callable[[Scene, Sequence[uuid.UUID]], None] | No
     with scene.transaction() as session:
         tally.note_destroyed(session, cycle_ids)
     scene.reaper.point("after the note")
+
+
+def open_round(scene: Scene, now: str) -> None:
+    """The opening of a large round as its task does it, a review at a time, from whatever state the last one left."""
+    with scene.reaper.asleep(), base.reading(scene.engine).begin() as session:
+        left = {cycle_id: openings.unopened(session, cycle_id) for cycle_id in openings.due(session)}
+    for cycle_id, review_ids in left.items():
+        for review_id in review_ids:
+            with scene.transaction() as session:
+                openings.go_on(session, cycle_id, [review_id])
+        with scene.transaction() as session:
+            openings.finish(session, cycle_id, scene.keyring, pace=CONSIDERATE, now=datetime.fromisoformat(now))
 
 
 def count_some(scene: Scene, review_ids: Sequence[uuid.UUID]) -> None:

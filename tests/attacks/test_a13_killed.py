@@ -1,4 +1,4 @@
-"""A13: `kill -9` at each statement of submit and of the tally, at each write of a key, and between the steps."""
+"""A13: `kill -9` at each statement of submit, opening and tally, at each write of a key, and between the steps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from survey import context
 from survey.core.errors import LinkClosed
 from survey.core.relationships import Relationship
 from survey.services import cycles, drafts, nominations, responses
-from survey.store import envelopes
+from survey.store import envelopes, openings
 from survey.store.envelopes import Draft
 from survey.store.invitations import Invitation
 from tests.attacks import killed, weakened
@@ -69,6 +69,34 @@ def test_every_answer_is_counted_once_and_the_key_goes_wherever_the_tally_dies(c
 def test_a_tally_in_two_transactions_loses_or_doubles_answers(company, killer, weak):
     _, wrong = _kill_tally(_closed(company), killer, weak)
     assert wrong != []
+
+
+def test_a_round_opens_with_each_invitation_once_wherever_the_worker_dies(company, killer, monkeypatch):
+    monkeypatch.setattr(openings, "PORTION", 1)
+    round_ = Opening(_drafted(company))
+    # Every second point: after a statement is before the next one.
+    parts, points, at = context.installation(), [], 2
+    with context.transaction() as session:
+        cycles.open_(session, round_.cycle_id, parts.keyring, actor_id=company.ids["marta"], now=context.now())
+    while True:
+        before = round_.state()
+        end = killer.run(killed.open_round, context.now().isoformat(), at=at)
+        assert round_.is_whole(), end.point
+        if not end.was_killed:
+            break
+        points.append(end.point)
+        at = at + 2 if round_.state() == before else 2
+    assert {
+        "after UPDATE review SET",
+        "after INSERT INTO invitation",
+        "after the sync of a key",
+        "after UPDATE cycle SET",
+        "after INSERT INTO mailing",
+        "after INSERT INTO audit_entry",
+        "after COMMIT",
+    } <= set(points)
+    assert len(points) >= 30
+    assert round_.state() == ("open", 2, 2 * len(PEERS), 4 * len(PEERS), 1)
 
 
 def _kill_submit(crowd, killer, step):
@@ -171,12 +199,49 @@ class Round:
         )
 
 
-def _closed(company):
-    """A round that waits to be counted."""
+@dataclass(frozen=True)
+class Opening:
+    """A round about two people, each with four peers, on its way to being open."""
+
+    cycle_id: object
+
+    def state(self):
+        """The phase, and how many reviews are frozen, invitations, mailings and entries of the audit log there are."""
+        counts = (
+            "SELECT count(questionnaire) FROM review",
+            "SELECT count(*) FROM invitation",
+            "SELECT count(*) FROM mailing",
+            "SELECT count(*) FROM audit_entry WHERE event = 'cycle opened'",
+        )
+        with context.installation().engine.connect() as connection:
+            phase = connection.scalar(text("SELECT phase FROM cycle"))
+            return (phase, *(connection.scalar(text(count)) for count in counts))
+
+    def is_whole(self):
+        """Whether each review has all its invitations or none, and nothing is open before everything is."""
+        phase, frozen, invitations, *rest = self.state()
+        with context.reading() as session:
+            sealed = cycles.get(session, self.cycle_id).public_key
+        keyring = context.installation().keyring
+        if phase == "open":
+            done = keyring.read(self.cycle_id).public_key.encode() == sealed and rest == [4 * len(PEERS), 1]
+            return done and frozen == 2 and invitations == frozen * len(PEERS)
+        return phase == "opening" and sealed is None and rest == [0, 0] and invitations == frozen * len(PEERS)
+
+
+def _drafted(company):
+    """A round in draft about two people."""
     cycle_id, _ = company.draft(dict.fromkeys(PEERS, Relationship.PEER))
     with context.transaction() as session:
         other = drafts.add_review(session, cycle_id, company.ids["ewa"], [company.page_id])
         nominations.choose(session, other.id, {company.ids[name]: Relationship.PEER for name in PEERS})
+    return cycle_id
+
+
+def _closed(company):
+    """A round that waits to be counted."""
+    cycle_id = _drafted(company)
+    with context.transaction() as session:
         cycles.open_(session, cycle_id, context.installation().keyring, actor_id=None, now=context.now())
     for name, token in company.tokens().items():
         for _ in range(2):

@@ -300,7 +300,10 @@ def _program(port: int, environ: Mapping[str, str], folder: Path, threads: int) 
             *(sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--no-control-socket"),
             *("--worker-class", "gthread", "--workers", "2", "--threads", str(threads), "survey.app:create_app()"),
         ],
-        "worker": [*celery, "worker", "--pool", "prefork", "--concurrency", "2", "--loglevel", "WARNING"],
+        "worker": [
+            *(*celery, "worker", "--pool", "prefork", "--concurrency", "2", "--loglevel", "WARNING"),
+            *("--without-gossip", "--without-mingle"),
+        ],
         "beat": [*celery, "beat", "--schedule", str(folder / "beat"), "--pidfile", "", "--loglevel", "WARNING"],
     }
     return {name: Part(name, command, settings, folder / f"{name}.log") for name, command in commands.items()}

@@ -19,7 +19,6 @@ from survey.core.letters import Kind, Letter
 from survey.core.mailings import Pace
 from survey.core.relationships import Relationship
 from survey.services import cycles, drafts, mailings, nominations, outbox, responses
-from survey.store import letters
 from survey.store import mailings as plans
 from survey.store.outbox import Mail
 from survey.store.people import Person
@@ -67,26 +66,24 @@ def _live_through(company, clock, *, size):
     # Everybody has dice of their own: in which order mails go out changes nothing.
     habits = {person_id: random.Random(number) for number, person_id in enumerate(month.zones)}
     idle = {person_id for person_id in month.zones if dice.random() < 0.2}
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (plans, mailings, letters, outbox):
-            patch.setattr(module, "time_zone_of", lambda person, home: month.zones.get(person.id, home))
-        opened = dict[str, uuid.UUID]()
-        clock.moment = datetime(2026, 3, 2, 9, 5, tzinfo=UTC)
-        while clock.moment < datetime(2026, 4, 1, tzinfo=UTC):
-            for name, (opens_at, closes_at) in ROUNDS.items():
-                if name not in opened and clock.moment >= opens_at:
-                    opened[name] = _open(company, month, name, closes_at, dice)
-            with context.transaction() as session:
-                for cycle_id in cycles.close_due(session, now=clock.moment):
-                    gone = next(name for name, opened_id in opened.items() if opened_id == cycle_id)
-                    for waiting in month.waiting.values():
-                        waiting -= {each for each in waiting if each[0] == gone}
-            for person_id, letter in _sweep(clock.moment):
-                _check(month, person_id, letter, clock.moment)
-                month.mails.append((person_id, clock.moment, letter))
-                if person_id not in idle:
-                    _act(month, person_id, letter, opened, clock.moment, habits[person_id])
-            clock.moment += timedelta(hours=1)
+    opened = dict[str, uuid.UUID]()
+    clock.moment = datetime(2026, 3, 2, 9, 5, tzinfo=UTC)
+    while clock.moment < datetime(2026, 4, 1, tzinfo=UTC):
+        for name, (opens_at, closes_at) in ROUNDS.items():
+            if name not in opened and clock.moment >= opens_at:
+                opened[name] = _open(company, month, name, closes_at, dice)
+        with context.transaction() as session:
+            for cycle_id in cycles.due_to_close(session, now=clock.moment):
+                assert cycles.close_due(session, cycle_id, now=clock.moment)
+                gone = next(name for name, opened_id in opened.items() if opened_id == cycle_id)
+                for waiting in month.waiting.values():
+                    waiting -= {each for each in waiting if each[0] == gone}
+        for person_id, letter in _sweep(clock.moment):
+            _check(month, person_id, letter, clock.moment)
+            month.mails.append((person_id, clock.moment, letter))
+            if person_id not in idle:
+                _act(month, person_id, letter, opened, clock.moment, habits[person_id])
+        clock.moment += timedelta(hours=1)
     _check_that_nobody_is_forgotten(month, idle)
     _tell(month, idle, size)
     with context.reading() as session:
@@ -188,6 +185,7 @@ def _sweep(now):
 def _people(size):
     rows = [
         {"id": uuid.uuid4(), "name": f"Person {number:03}", "address": f"person{number}@company.test"}
+        | {"time_zone": ZONES[number % len(ZONES)].key}
         for number in range(size)
     ]
     with context.transaction() as session:

@@ -18,6 +18,7 @@ from survey.store.envelopes import Draft, Envelope
 from survey.store.invitations import Invitation, InvitationToken
 from survey.store.mailings import Mailing
 from survey.store.reports import Cell, Comment, Report
+from tasks import cycles as tasks
 from tests import counting
 
 
@@ -44,7 +45,7 @@ def test_opening_twice_is_refused_and_changes_nothing(company):
     cycle_id, _ = company.open()
     with context.reading() as session:
         key = cycles.get(session, cycle_id).public_key
-    with pytest.raises(IllegalStep, match="already"), context.transaction() as session:
+    with pytest.raises(IllegalStep, match="This round is: open"), context.transaction() as session:
         cycles.open_(session, cycle_id, context.installation().keyring, actor_id=None, now=context.now())
     with context.reading() as session:
         assert cycles.get(session, cycle_id).public_key == key
@@ -93,13 +94,15 @@ def test_closing_makes_open_invitations_void_and_forgets_links_and_waiting_mail(
 def test_a_round_closes_by_itself_after_its_last_day_and_not_before(company, clock):
     cycle_id, _ = company.open(days=14)
     clock.move(days=13, hours=23)
+    assert tasks.close_due() == 0
     with context.transaction() as session:
-        assert cycles.close_due(session, now=clock()) == []
+        assert not cycles.close_due(session, cycle_id, now=clock())
     clock.move(hours=1)
+    assert tasks.close_due() == 1
+    assert tasks.close_due() == 0
     with context.transaction() as session:
-        assert cycles.close_due(session, now=clock()) == [cycle_id]
-    with context.transaction() as session:
-        assert cycles.close_due(session, now=clock()) == []
+        assert not cycles.close_due(session, cycle_id, now=clock())
+        assert cycles.get(session, cycle_id).phase == Phase.CLOSED
 
 
 def test_moving_the_end_moves_the_reminders_that_have_not_gone_out(company, clock):

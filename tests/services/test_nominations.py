@@ -15,6 +15,7 @@ from survey.core.relationships import Relationship
 from survey.services import cycles, drafts, nominations
 from survey.store.cycles import Review
 from survey.store.people import Person, by_address
+from tasks import cycles as tasks
 
 PEER, OTHER = Relationship.PEER, Relationship.OTHER
 
@@ -93,6 +94,7 @@ def test_the_round_opens_by_itself_with_what_was_chosen(company, clock):
     with context.transaction() as session:
         nominations.approve_silent(session, now=clock())
         assert cycles.open_due(session, context.installation().keyring, now=clock()) == [cycle_id]
+    assert tasks.go_on_opening() == 1
     with context.reading() as session:
         assert cycles.get(session, cycle_id).phase == Phase.OPEN
         assert session.get(Review, review_id).invited == {"self": 1, "manager": 1, "peer": 5}

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from survey import context
 from survey.core import instruments as formulas
 from survey.core import measurements, rows, values
-from survey.core.cycles import Phase
+from survey.core.cycles import ATTEMPTS, Phase
 from survey.core.measurements import Measurement
 from survey.services import cycles, tally
 from survey.store import envelopes
@@ -113,7 +113,7 @@ def test_a_measurement_that_ends_each_of_its_workers_is_begun_five_times_and_the
         for _ in range(8):
             with contextlib.suppress(_Killed):
                 tasks.measure.run(str(made.cycle_id))
-    assert len(begun) == tally.ATTEMPTS
+    assert len(begun) == ATTEMPTS
     _sweep_until_done()
     with context.reading() as session:
         assert session.get(Instrument, made.cycle_id).body is None

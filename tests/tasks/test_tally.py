@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from survey import context
 from survey.core import disclosure
 from survey.core.audit import Event
-from survey.core.cycles import Phase
+from survey.core.cycles import ATTEMPTS, Phase
 from survey.core.errors import BadInput, IllegalStep, KeyMissing
 from survey.core.relationships import Relationship
 from survey.services import audit, cycles, drafts, nominations, publication
@@ -119,7 +119,7 @@ def test_a_count_that_ends_each_of_its_workers_is_begun_five_times_and_then_told
     begun = _dies(monkeypatch, thin)
     for _ in range(8):
         _sweep_of_mortals()
-    assert len(begun) == services.ATTEMPTS
+    assert len(begun) == ATTEMPTS
     with context.reading() as session:
         assert [review.id for review in services.objected(session, cycle_id)] == [thin]
         assert session.scalar(select(func.count()).where(Cell.review_id == full)) > 0
@@ -257,7 +257,7 @@ def _sweep() -> None:
 
 def _again(review_id) -> None:
     with context.transaction() as session:
-        services.count_again(session, review_id)
+        services.try_again(session, review_id)
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,7 @@ from survey.store.keys import PLAIN, WRAPPED, Keyring
 NEEDED = frozenset({Phase.OPEN, Phase.CLOSED})
 """The phases in which a round's key must still be there."""
 
-CHOSEN = frozenset({Phase.DRAFT, Phase.NOMINATING})
+CHOSEN = frozenset({Phase.DRAFT, Phase.NOMINATING, Phase.OPENING})
 """Those in which a wrapped one may be there as well."""
 
 
