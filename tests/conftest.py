@@ -17,8 +17,6 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import settings as examples
-from jinja2 import BytecodeCache
-from jinja2.bccache import Bucket
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Playwright, sync_playwright
 from werkzeug.test import TestResponse
@@ -26,7 +24,7 @@ from werkzeug.test import TestResponse
 import config as settings
 from survey import app as wiring
 from survey import context
-from tests import organisation, servers
+from tests import organisation, quick, servers
 from tests.attacks import rounds
 from tests.company import Company
 
@@ -59,6 +57,11 @@ class Rung:
     """The doorbells that were rung."""
 
     tasks: list[str] = field(default_factory=list)
+
+
+def pytest_configure() -> None:
+    """Only in a test run: benchmarks import from here too, and measure the program as it is."""
+    quick.begin()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -124,23 +127,6 @@ def environ(database_url: str, mail_server: servers.Mailbox, tmp_path: Path) -> 
     }
 
 
-class Compiled(BytecodeCache):
-    """Templates as they were compiled for the first app of this run: there is an app for each test."""
-
-    def __init__(self) -> None:
-        self._kept: dict[str, bytes] = {}
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        if bucket.key in self._kept:
-            bucket.bytecode_from_string(self._kept[bucket.key])
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        self._kept[bucket.key] = bucket.bytecode_to_string()
-
-
-COMPILED = Compiled()
-
-
 class Browser(FlaskClient):
     """A client whose requests begin in an empty context, as on a server: nothing of the test's own is seen."""
 
@@ -158,7 +144,7 @@ def app(environ: dict[str, str], clock: Clock, rung: Rung, monkeypatch: pytest.M
     monkeypatch.setattr(wiring, "_doorbell", lambda url: rung.tasks.append)
     made = wiring.create_app(settings.load(environ), clock=clock)
     made.test_client_class = Browser
-    made.jinja_env.bytecode_cache = COMPILED
+    made.jinja_env.bytecode_cache = quick.TEMPLATES
     with made.app_context():
         yield made
     made.extensions[context.EXTENSION].engine.dispose()

