@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import signal
 import socket
 import subprocess
@@ -10,7 +11,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -27,10 +28,16 @@ from survey.store import base, schema
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port of loopback that nobody listens on.
+
+    It lies under those that systems give to outgoing connections, so that none of these takes it in the meantime.
+    """
+    while True:
+        port = secrets.choice(range(12_000, 32_000))
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @contextmanager
@@ -68,7 +75,7 @@ def web_server(app: Flask) -> Iterator[str]:
 
 
 def _wait_for_redis(port: int) -> None:
-    until = time.monotonic() + 10
+    until = time.monotonic() + 180
     while True:
         try:
             with redis.Redis(port=port) as connection:
@@ -176,7 +183,9 @@ class Mailbox:
         self.messages: list[EmailMessage] = []
         self.answers: dict[str, str] = {}  # an address, and what the server says to it
         self.port = free_port()
-        self._controller = Controller(self, hostname="127.0.0.1", port=self.port, enable_SMTPUTF8=knows_other_letters)
+        self._controller = Controller(
+            self, hostname="127.0.0.1", port=self.port, enable_SMTPUTF8=knows_other_letters, ready_timeout=180
+        )
 
     def start(self) -> None:
         self._controller.start()
