@@ -107,7 +107,8 @@ SHAPE = """
         (SELECT md5(string_agg(t::text, ',' ORDER BY oid)) FROM pg_trigger t),
         (SELECT md5(string_agg(c::text, ',' ORDER BY oid)) FROM pg_constraint c),
         (SELECT md5(string_agg(p::text, ',' ORDER BY oid)) FROM pg_proc p WHERE oid >= 16384),
-        (SELECT string_agg(s::text, ',') FROM pg_db_role_setting s)
+        (SELECT string_agg(s::text, ',') FROM pg_db_role_setting s
+            WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database()))
 """
 """Tells whether tables, triggers, rules or settings of a PostgreSQL database are other than they were."""
 
@@ -175,7 +176,7 @@ class Databases:
             # Without a checkpoint, which would write hundreds of databases that are deleted in the next moment.
             process = psutil.Process(self._server.get_pid())
             process.send_signal(signal.SIGQUIT)
-            process.wait()
+            psutil.wait_procs([process], timeout=30)
             self._server.cleanup()
 
     def _new_sqlite(self) -> str:
