@@ -37,7 +37,7 @@ demo: setup  ## Run everything on this machine with sample data (ARGS="--fresh -
 	@$(BIN)/survey demo $(ARGS)
 
 test: setup  ## Run the test suite
-	@$(BIN)/python -m pytest -n 2 $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 check: lint types test  ## Run lint, format, types, import rules and tests, as CI does
 

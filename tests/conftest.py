@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import gc
 import os
 import secrets
 import shutil
@@ -17,8 +18,6 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import settings as examples
-from jinja2 import BytecodeCache
-from jinja2.bccache import Bucket
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Playwright, sync_playwright
 from werkzeug.test import TestResponse
@@ -26,7 +25,7 @@ from werkzeug.test import TestResponse
 import config as settings
 from survey import app as wiring
 from survey import context
-from tests import organisation, servers
+from tests import organisation, quick, servers
 from tests.attacks import rounds
 from tests.company import Company
 
@@ -35,6 +34,7 @@ examples.register_profile("unhurried", deadline=None)
 examples.load_profile("unhurried")
 
 WEB = Path(__file__).parent / "web"
+ATTACKS = Path(__file__).parent / "attacks"
 # Pages whose answer depends on what the database makes of odd texts, or that stand for all pages and all people.
 ON_BOTH_DATABASES = ("test_access_matrix", "test_bad_input", "test_responses")
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -61,6 +61,11 @@ class Rung:
     tasks: list[str] = field(default_factory=list)
 
 
+def pytest_configure() -> None:
+    """Only in a test run: benchmarks import from here too, and measure the program as it is."""
+    quick.begin()
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leaves out pages on PostgreSQL, to be quick: what they call is tested on it below them. CI leaves out nothing."""
     if os.environ.get("SURVEY_TEST_EVERYTHING"):
@@ -74,16 +79,27 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item not in left_out]
 
 
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: it need not be looked through for garbage hundreds of times."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Databases]:
-    made = servers.Databases(tmp_path_factory.mktemp("databases"), is_durable=False)
+    made = servers.Databases(tmp_path_factory.mktemp("databases"), settings=servers.UNHURRIED)
     yield made
     made.stop()
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def database_url(request: pytest.FixtureRequest, databases: servers.Databases) -> str:
-    return databases.make(request.param)
+def database_url(request: pytest.FixtureRequest, databases: servers.Databases) -> Iterator[str]:
+    if request.path.parent == ATTACKS or request.node.get_closest_marker("untouched"):
+        yield databases.make(request.param)
+        return
+    url = databases.lend(request.param)
+    yield url
+    databases.take_back(url)
 
 
 @pytest.fixture
@@ -124,23 +140,6 @@ def environ(database_url: str, mail_server: servers.Mailbox, tmp_path: Path) -> 
     }
 
 
-class Compiled(BytecodeCache):
-    """Templates as they were compiled for the first app of this run: there is an app for each test."""
-
-    def __init__(self) -> None:
-        self._kept: dict[str, bytes] = {}
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        if bucket.key in self._kept:
-            bucket.bytecode_from_string(self._kept[bucket.key])
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        self._kept[bucket.key] = bucket.bytecode_to_string()
-
-
-COMPILED = Compiled()
-
-
 class Browser(FlaskClient):
     """A client whose requests begin in an empty context, as on a server: nothing of the test's own is seen."""
 
@@ -158,7 +157,7 @@ def app(environ: dict[str, str], clock: Clock, rung: Rung, monkeypatch: pytest.M
     monkeypatch.setattr(wiring, "_doorbell", lambda url: rung.tasks.append)
     made = wiring.create_app(settings.load(environ), clock=clock)
     made.test_client_class = Browser
-    made.jinja_env.bytecode_cache = COMPILED
+    made.jinja_env.bytecode_cache = quick.TEMPLATES
     with made.app_context():
         yield made
     made.extensions[context.EXTENSION].engine.dispose()

@@ -13,9 +13,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests import commands as survey_command
 from tests import servers
 
 ROOT = Path(__file__).resolve().parents[1]
+PATIENCE = 180
+"""How many seconds a test waits for what comes in one or two, where the machine has little to do."""
 
 
 @dataclass
@@ -28,15 +31,7 @@ class Installation:
 
     def survey(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Runs the `survey` command on this installation."""
-        return subprocess.run(
-            [sys.executable, "-c", "from survey.app import command_line; command_line()", *arguments],
-            env=_environ(self.environ),
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        return survey_command.survey(*arguments, environ=self.environ)
 
 
 @contextmanager
@@ -68,9 +63,8 @@ def running(
             ],
             "beat": [*celery, "beat", "--schedule", str(folder / "beat"), "--loglevel", "INFO"],
         }
-        for name, command in commands.items():
-            stack.enter_context(_process(command, settings, logs / f"{name}.log"))
-        wait_until(lambda: _answers(port), 30, "the web server")
+        stack.enter_context(_processes(commands, settings, logs))
+        wait_until(lambda: _answers(port), PATIENCE, "the web server")
         yield Installation(f"http://127.0.0.1:{port}", settings, logs)
 
 
@@ -80,29 +74,30 @@ def wait_until(is_done: Callable[[], object], seconds: float, what: str) -> None
     while not is_done():
         if time.monotonic() > until:
             raise TimeoutError(f"{what} took more than {seconds} seconds")
-        time.sleep(0.1)
+        time.sleep(0.05)
 
 
 @contextmanager
-def _process(command: list[str], settings: Mapping[str, str], log: Path) -> Iterator[None]:
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, env=_environ(settings), cwd=ROOT, stdout=output, stderr=output, start_new_session=True
-        )
-        try:
-            yield
-        finally:
+def _processes(commands: Mapping[str, list[str]], settings: Mapping[str, str], logs: Path) -> Iterator[None]:
+    """They run side by side, and are told to end together, so that nothing waits for them one after the other."""
+    started = []
+    try:
+        for name, command in commands.items():
+            with (logs / f"{name}.log").open("wb") as log:
+                environ = survey_command.settings(settings)
+                started.append(
+                    subprocess.Popen(command, env=environ, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
+                )
+        yield
+    finally:
+        for process in started:
             process.terminate()
+        for process in started:
             try:
-                process.wait(10)
+                process.wait(30)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-
-
-def _environ(settings: Mapping[str, str]) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("SURVEY_")}
-    return kept | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"} | dict(settings)
 
 
 def _answers(port: int) -> bool:

@@ -123,7 +123,7 @@ def test_a_round_that_is_being_opened_goes_back_to_what_it_was_with_the_program(
             connection.execute(insert(Review), review)
             invited = {"review_id": review["id"], "rater_id": ids["person"], "relationship": "self"}
             connection.execute(insert(Invitation), invited)
-    schema.downgrade(engine, to="0015")
+    schema.downgrade(engine, to="0017")
     with engine.connect() as connection:
         assert dict(connection.execute(text("SELECT name, phase FROM cycle")).all()) == {
             "draft": "draft",

@@ -46,7 +46,7 @@ class Browser:
     def _open(self, request: urllib.request.Request) -> Page:
         opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.cookies))
         try:
-            with opener.open(request, timeout=60) as answer:
+            with opener.open(request, timeout=180) as answer:
                 return Page(answer.status, answer.geturl(), answer.read().decode())
         except urllib.error.HTTPError as error:
             with error:

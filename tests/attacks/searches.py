@@ -52,7 +52,7 @@ def all_commands(url: str, into: Path) -> Iterator[None]:
 
 def commands_so_far(url: str, into: Path) -> bytes:
     """What has been written down, up to this call."""
-    marker, until = secrets.token_hex(8), time.monotonic() + 30
+    marker, until = secrets.token_hex(8), time.monotonic() + 180
     with redis.Redis.from_url(url) as connection:
         connection.echo(marker)
     while marker.encode() not in (content := into.read_bytes()):

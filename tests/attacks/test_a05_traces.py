@@ -49,7 +49,7 @@ def test_a_round_with_custodians_is_counted_by_workers_and_its_passphrases_are_n
         browser.post(f"/rounds/{cycle_id}/custody", first_again=first, second_again=second, **chosen)
         browser.post(f"/rounds/{cycle_id}/custody/test", first=first, second=second)
         browser.post(f"/rounds/{cycle_id}/open")
-        installations.wait_until(lambda: len(mailbox.messages) >= 10, 60, "the invitations")
+        installations.wait_until(lambda: len(mailbox.messages) >= 10, installations.PATIENCE, "the invitations")
         link = re.search(r"/r/([\w-]+)", mailbox.to("ana@company.test")[0].get_body(("plain",)).get_content())
         company.answer(link.group(1), words="Something to say.")
         browser.post(f"/rounds/{cycle_id}/close")
@@ -57,7 +57,7 @@ def test_a_round_with_custodians_is_counted_by_workers_and_its_passphrases_are_n
             browser.post(f"/rounds/{cycle_id}/custody/unlock", first=first, second=WRONG)
         assert {file.suffix for file in keys.iterdir()} == {".wrapped"}
         browser.post(f"/rounds/{cycle_id}/custody/unlock", first=first, second=second)
-        installations.wait_until(lambda: _is_counted(cycle_id), 60, "the count")
+        installations.wait_until(lambda: _is_counted(cycle_id), installations.PATIENCE, "the count")
         assert list(keys.iterdir()) == []
         places = attackers.dump(context.installation().engine)
         places |= {log.name: log.read_bytes() for log in installation.logs.iterdir()}
@@ -108,10 +108,10 @@ class _Browser:
         self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
 
     def post(self, path: str, **fields: str) -> str:
-        with self._opener.open(self._base_url + path, timeout=30) as page:
+        with self._opener.open(self._base_url + path, timeout=installations.PATIENCE) as page:
             token = csrf(page.read().decode())
         sent = urllib.parse.urlencode({"csrf_token": token} | fields).encode()
-        with self._opener.open(self._base_url + path, sent, timeout=30) as answer:
+        with self._opener.open(self._base_url + path, sent, timeout=installations.PATIENCE) as answer:
             return answer.read().decode()
 
 

@@ -24,7 +24,7 @@ from tests.installations import Installation, wait_until
 
 pytestmark = pytest.mark.processes
 
-PATIENCE = 120
+PATIENCE = 180
 ANSWERING = ("ana", "ben", "chloe", "dev", "ewa", "ines", "jonas", "marta", "sam")
 DECLINING, REFUSED, DELAYED = "farid", "hugo", "grace"
 

@@ -49,7 +49,7 @@ def _post_at_once(company, web):
     start = threading.Barrier(POSTS)
 
     def post(path, body, cookies):
-        connection = http.client.HTTPConnection("127.0.0.1", address.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", address.port, timeout=180)
         connection.connect()
         start.wait()
         headers = {

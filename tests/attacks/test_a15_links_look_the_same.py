@@ -103,7 +103,7 @@ def _pages(invitation_id):
 def _ask(web, method, path, cookie=""):
     """Status, headers without the date, and body."""
     address = urlsplit(web)
-    connection = http.client.HTTPConnection("127.0.0.1", address.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", address.port, timeout=180)
     headers = {"Host": address.netloc} | ({"Cookie": f"rater={cookie}"} if cookie else {})
     connection.request(method, path, headers=headers)
     answer = connection.getresponse()

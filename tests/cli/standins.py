@@ -12,6 +12,7 @@ from pathlib import Path
 from survey.cli import machine
 from survey.cli.machine import Machine
 from survey.cli.processes import Service
+from tests.servers import free_port
 
 LISTENS = """
 import socket, sys, time
@@ -40,7 +41,7 @@ sys.exit(3)
 NEVER_READY = "import time; print('still thinking', flush=True); time.sleep(600)"
 
 
-def service(name: str, program: str, *, seconds: float = 20.0) -> Service:
+def service(name: str, program: str, *, seconds: float = 180.0) -> Service:
     """Return a service that counts as ready when it takes connections."""
     port = free_port()
     return Service(
@@ -56,12 +57,6 @@ def machine_of(directory: Path, *services: Service) -> Machine:
     """Return a demo machine that runs these services instead of its own."""
     prepared = machine.prepare(directory, mode="demo", port=free_port(), mailbox=True)
     return dataclasses.replace(prepared, services=services)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def takes_connections(port: int) -> bool:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests import commands
+from tests.commands import survey
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "survey" / "samples" / "product-stability-level-3.txt"
 
 
 def test_the_real_page_is_read_whole():
-    result = _survey("pages", "check", str(PAGE), "--json")
+    result = commands.from_nothing("pages", "check", str(PAGE), "--json")
     assert result.returncode == 0
     page = json.loads(result.stdout)
     assert list(page) == ["competency", "level", "intro", "sections", "closing", "unknown_sections", "problems"]
@@ -40,7 +41,7 @@ def test_the_real_page_is_read_whole():
 
 
 def test_the_competency_may_be_named_on_the_command_line():
-    result = _survey("pages", "check", str(PAGE), "--json", "--competency", "Product Stability")
+    result = survey("pages", "check", str(PAGE), "--json", "--competency", "Product Stability")
     assert json.loads(result.stdout)["competency"] == "Product Stability"
 
 
@@ -57,7 +58,7 @@ def test_the_competency_may_be_named_on_the_command_line():
 def test_what_is_no_page_is_refused_with_line_and_reason(tmp_path, content, reason):
     path = tmp_path / "page.txt"
     path.write_bytes(content)
-    result = _survey("pages", "check", str(path))
+    result = survey("pages", "check", str(path))
     assert (result.returncode, result.stdout) == (2, "")
     assert reason in result.stderr
     assert "Traceback" not in result.stderr
@@ -68,7 +69,7 @@ def test_what_is_no_page_is_refused_with_line_and_reason(tmp_path, content, reas
     "arguments", [("pages", "check", "/nowhere/page.txt"), ("cycle", "list"), ("admin", "create", "x"), ("fly",)]
 )
 def test_what_cannot_be_done_is_one_sentence_and_exit_code_2(arguments, tmp_path):
-    result = _survey(*arguments, cwd=tmp_path)
+    result = survey(*arguments, cwd=tmp_path)
     assert result.returncode == 2
     assert result.stderr.strip()
     assert "Traceback" not in result.stderr
@@ -80,46 +81,48 @@ def test_keys_that_others_can_read_stop_every_command_but_the_audit_which_report
     keys.mkdir(mode=0o700)
     (keys / "left-over.key").write_bytes(os.urandom(32))
     (keys / "left-over.key").chmod(0o644)
-    refused = _survey("cycle", "list", environ=environ)
+    refused = survey("cycle", "list", environ=environ)
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr == f"{keys / 'left-over.key'} can be read by others: set its rights to 0600.\n"
-    audited = _survey("audit", "anonymity", environ=environ)
+    audited = survey("audit", "anonymity", environ=environ)
     assert audited.returncode == 1
     assert "1 file with rights beyond 0600" in audited.stdout
 
 
+# It makes its own database, on SQLite.
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_an_operator_sets_up_a_database_and_the_first_administrator(environ, tmp_path):
     (tmp_path / "database").mkdir()
     environ["SURVEY_DATABASE_URL"] = f"sqlite:///{tmp_path / 'database' / 'new.sqlite'}"
-    early = _survey("cycle", "list", environ=environ)
+    early = survey("cycle", "list", environ=environ)
     assert (early.returncode, early.stderr.strip()) == (
         2,
         "The database does not answer, or has no tables yet: run `survey db upgrade` first.",
     )
-    assert _survey("db", "upgrade", environ=environ).returncode == 0
-    assert _survey("db", "upgrade", environ=environ).returncode == 0
-    created = _survey("admin", "create", "Boss@Company.test", environ=environ)
+    assert survey("db", "upgrade", environ=environ).returncode == 0
+    assert survey("db", "upgrade", environ=environ).returncode == 0
+    created = survey("admin", "create", "Boss@Company.test", environ=environ)
     assert "boss@company.test is people operations" in created.stdout
-    bad = _survey("admin", "create", "not an address", environ=environ)
+    bad = survey("admin", "create", "not an address", environ=environ)
     assert (bad.returncode, bad.stdout) == (2, "")
-    imported = _survey("pages", "import", str(PAGE), "--competency", "Product Stability", environ=environ)
+    imported = survey("pages", "import", str(PAGE), "--competency", "Product Stability", environ=environ)
     assert "Product Stability, level 3 is ready" in imported.stdout
-    assert "There is no round yet." in _survey("cycle", "list", environ=environ).stdout
+    assert "There is no round yet." in survey("cycle", "list", environ=environ).stdout
 
 
 def test_rounds_and_reports_are_shown_without_private_reflections(company, environ):
     cycle_id, review_id = company.run()
-    listed = _survey("cycle", "list", environ=environ).stdout
+    listed = survey("cycle", "list", environ=environ).stdout
     assert str(cycle_id) in listed
     assert "10 of 10 answered" in listed
-    text = _survey("report", "show", str(review_id), environ=environ).stdout
+    text = survey("report", "show", str(review_id), environ=environ).stdout
     assert "Peers 4.0" in text
     assert "What ana wrote." in text
     assert "What sam wrote." not in text
-    plain = json.loads(_survey("report", "show", str(review_id), "--format", "json", environ=environ).stdout)
+    plain = json.loads(survey("report", "show", str(review_id), "--format", "json", environ=environ).stdout)
     assert plain["subject"] == "Sam Rivera"
     assert "What sam wrote." not in json.dumps(plain)
-    missing = _survey("report", "show", str(cycle_id), environ=environ)
+    missing = survey("report", "show", str(cycle_id), environ=environ)
     assert missing.returncode == 2
 
 
@@ -127,22 +130,9 @@ def test_a_report_goes_into_a_file_as_a_document(company, environ, tmp_path):
     _, review_id = company.run()
     show = ("report", "show", str(review_id), "--format", "pdf")
     file = tmp_path / "report.pdf"
-    assert f"{file} is written." in _survey(*show, "--output", str(file), environ=environ).stdout
+    assert f"{file} is written." in survey(*show, "--output", str(file), environ=environ).stdout
     assert file.read_bytes().startswith(b"%PDF")
     for wrong in (show, (*show[:3], "--output", str(file)), (*show, "--output", "/nowhere/report.pdf")):
-        refused = _survey(*wrong, environ=environ)
+        refused = survey(*wrong, environ=environ)
         assert refused.returncode == 2
         assert len(refused.stderr.strip().splitlines()) == 1
-
-
-def _survey(*arguments, environ=None, cwd=ROOT):
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("SURVEY_")}
-    return subprocess.run(
-        [sys.executable, "-c", "from survey.app import command_line; command_line()", *arguments],
-        env=kept | {"PYTHONPATH": str(ROOT)} | (environ or {}),
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )

@@ -98,7 +98,7 @@ def test_a_signal_stops_every_process_without_an_error(
 ) -> None:
     family = family_of(supervisor)
     supervisor.send_signal(number)
-    out, err = supervisor.communicate(timeout=20)
+    out, err = supervisor.communicate(timeout=180)
     assert (supervisor.returncode, out, err) == (0, "stopped\n", "")
     assert gone(family)
 
@@ -350,7 +350,7 @@ def with_standin_code(prepared: machine.Machine) -> machine.Machine:
 
 
 def page(address: str, path: str) -> str:
-    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=5)
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=180)
     connection.request("GET", path)
     text = connection.getresponse().read().decode()
     connection.close()
@@ -365,8 +365,8 @@ def family_of(supervisor: subprocess.Popen[str]) -> list[psutil.Process]:
 
 
 def gone(family: list[psutil.Process]) -> bool:
-    """Whether all of them end within eight seconds; the guard takes three to use force."""
-    _, alive = psutil.wait_procs(family, timeout=8)
+    """Whether all of them end. The guard takes three seconds to use force; a machine may have other things to do."""
+    _, alive = psutil.wait_procs(family, timeout=120)
     return not alive
 
 

@@ -182,7 +182,7 @@ def mailbox_process(directory: Path, smtp_port: int, http_port: int) -> Iterator
     command = [sys.executable, "-m", "survey.cli.mailbox", "--directory", str(directory), *ports]
     with subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(TEMPLATES.parent)}) as process:
         try:
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 180
             while not takes_connections(smtp_port):
                 assert process.poll() is None
                 assert time.monotonic() < deadline

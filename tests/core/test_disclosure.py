@@ -7,7 +7,7 @@ from collections import Counter
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import chain, product
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given, settings
@@ -419,10 +419,11 @@ def test_a_report_of_thirty_items_with_holes_of_its_own_each_is_audited_in_milli
         for group in range(3)
     ]
 
-    started = perf_counter()
+    started = process_time()
     audit(footing, k=6)
 
-    assert perf_counter() - started < 0.05
+    # Some milliseconds, or some hundreds where the machine has a lot to do; to try all combinations would take hours.
+    assert process_time() - started < 1
 
 
 # Rounds

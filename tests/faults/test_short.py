@@ -9,7 +9,7 @@ from tests.faults import harness
 
 @pytest.mark.processes
 def test_a_few_faults_lose_nothing():
-    outcome = harness.run("sqlite", seed=11, faults=16, seconds=10, subjects=2)
+    outcome = harness.run("sqlite", seed=11, faults=16, seconds=300, subjects=2)
     outcome.print()
     assert outcome.faults >= 8
     assert outcome.is_good, outcome.verdict

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 import config as settings
+from survey import app as wiring
 from survey import context
-from survey.app import create_app
 from tests import installations, servers
 from tests.company import Company
 from tests.installations import Installation
@@ -21,6 +21,8 @@ from tests.installations import Installation
 ARTEFACTS = Path(__file__).resolve().parents[2] / "artefacts"
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 360, "height": 740}
+
+expect.set_options(timeout=installations.PATIENCE * 1000)
 
 
 @dataclass
@@ -44,7 +46,7 @@ class Walk:
             java_script_enabled=script,
             reduced_motion="reduce",
         )
-        opened.set_default_timeout(15_000)
+        opened.set_default_timeout(installations.PATIENCE * 1000)
         self.contexts.append(opened)
         if not script:
             self.silent.append(opened)
@@ -57,9 +59,15 @@ class Walk:
         page.goto("/sign-in")
         page.get_by_label("Your e-mail address").fill(address)
         page.get_by_role("button").click()
-        installations.wait_until(lambda: len(self.mailbox.to(address)) > before, 30, "the sign-in mail")
+        installations.wait_until(
+            lambda: len(self.mailbox.to(address)) > before, installations.PATIENCE, "the sign-in mail"
+        )
         page.goto(self.link(address, r"/sign-in/[\w-]+"))
         page.get_by_role("button", name="Sign in").click()
+
+    def wake(self) -> None:
+        """Rings for the mail, as a page does: after what a test did by itself."""
+        wiring._doorbell(self.installation.environ["SURVEY_REDIS_URL"])("tasks.outbox.sweep")
 
     def link(self, address: str, pattern: str = r"/r/[\w-]+") -> str:
         """The newest link of this form in the mails to an address."""
@@ -94,7 +102,7 @@ def walk(
     request: pytest.FixtureRequest,
 ) -> Iterator[Walk]:
     ARTEFACTS.mkdir(exist_ok=True)
-    app = create_app(settings.load(environ))
+    app = wiring.create_app(settings.load(environ))
     with app.app_context():
         company = Company(app)
         context.installation().engine.dispose()

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.installations import wait_until
+from tests.installations import PATIENCE, wait_until
 from tests.journeys.steps import decline, fill_in
 
 pytestmark = [pytest.mark.journey, pytest.mark.processes]
@@ -40,7 +40,7 @@ def test_from_the_file_of_people_to_the_close(walk, device):
     noor.get_by_role("button", name="Open and send invitations").click()
     expect(noor.get_by_text("0 of 8 answered").first).to_be_visible()
     walk.look(noor, "opened")
-    wait_until(lambda: _asked(walk, "search7") == _asked(walk, "billing1") == 1, 30, "the invitations")
+    wait_until(lambda: _asked(walk, "search7") == _asked(walk, "billing1") == 1, PATIENCE, "the invitations")
 
     _answer_decline_and_put_off(walk, opened())
     _remind(walk, noor)
@@ -104,7 +104,7 @@ def _set_up(walk, page: Page) -> str:
 
 def _nominate(walk, page: Page) -> None:
     """An engineer takes one colleague out, and adds one of another team."""
-    wait_until(lambda: walk.mailbox.to("search1@company.test"), 30, "the mail that asks for raters")
+    wait_until(lambda: walk.mailbox.to("search1@company.test"), PATIENCE, "the mail that asks for raters")
     walk.sign_in(page, "search1")
     page.goto(walk.link("search1@company.test", r"/reviews/[0-9a-f-]{36}/raters"))
     page.get_by_label("Search 6", exact=True).select_option("not asked")
@@ -118,7 +118,7 @@ def _nominate(walk, page: Page) -> None:
 
 
 def _approve(walk, page: Page) -> None:
-    wait_until(lambda: walk.mailbox.to("search@company.test"), 30, "the mail about the proposal")
+    wait_until(lambda: walk.mailbox.to("search@company.test"), PATIENCE, "the mail about the proposal")
     walk.sign_in(page, "search")
     page.goto("/nominations")
     walk.look(page, "what-waits")
@@ -155,7 +155,7 @@ def _remind(walk, page: Page) -> None:
     for said in ("goes out now", "brought forward today already"):
         page.get_by_role("button", name="Remind now about Search 1").click()
         expect(page.get_by_role("status").first).to_contain_text(said)
-        wait_until(lambda: _asked(walk, "billing1") == 2, 30, "the reminder")
+        wait_until(lambda: _asked(walk, "billing1") == 2, PATIENCE, "the reminder")
     walk.look(page, "reminded")
 
 
@@ -173,7 +173,7 @@ def _close(walk, page: Page) -> None:
     page.get_by_role("button", name="Close and count").click()
     walk.look(page, "closed")
     # The page looks again by itself.
-    expect(page.get_by_role("link", name="Release the reports")).to_be_visible(timeout=45_000)
+    expect(page.get_by_role("link", name="Release the reports")).to_be_visible()
     walk.look(page, "counted")
 
 

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from survey import context
 from survey.core.relationships import Relationship
 from survey.services import cycles, drafts, nominations
-from tests.installations import wait_until
+from tests.installations import PATIENCE, wait_until
 from tests.journeys.steps import decline, fill_in
 
 pytestmark = [pytest.mark.journey, pytest.mark.processes]
@@ -24,7 +24,8 @@ def test_a_rater_goes_from_one_to_the_next(walk, device):
         for subjects in ROUNDS:
             _open(walk.company, subjects)
         context.installation().engine.dispose()
-    wait_until(lambda: _newest(walk).count("as a peer") == 5, 60, "the mail that lists all five")
+    walk.wake()
+    wait_until(lambda: _newest(walk).count("as a peer") == 5, PATIENCE, "the mail that lists all five")
     page = walk.open(phone=device == "phone")
     page.goto(walk.link("ana@company.test"))
     expect(page.get_by_role("heading", name="Your view of 5 people’s work")).to_be_visible()

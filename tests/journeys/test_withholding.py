@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import expect
 
 from tests import installations
+from tests.installations import PATIENCE
 
 pytestmark = [pytest.mark.journey, pytest.mark.processes]
 
@@ -18,9 +20,10 @@ def test_people_operations_withhold_a_comment(walk, database_url):
     company = walk.company
     with company.app.app_context():
         cycle_id, review_id = company.open()
+        walk.wake()
         raters = company.usual_raters()
         installations.wait_until(
-            lambda: all(walk.mailbox.to(f"{name}@company.test") for name in raters), 60, "the invitations"
+            lambda: all(walk.mailbox.to(f"{name}@company.test") for name in raters), PATIENCE, "the invitations"
         )
         for name in raters:
             words = HARSH if name == "ana" else USEFUL if name in {"ben", "ines"} else f"A word from {name[::-1]}."
@@ -38,12 +41,12 @@ def test_people_operations_withhold_a_comment(walk, database_url):
     page.get_by_label("It is abusive").check()
     page.get_by_label("In your own words").fill("It wishes somebody away: people like Sam should look elsewhere.")
     page.get_by_role("button", name="Delete and withhold").click()
-    assert page.get_by_text("Your words repeat the comment").is_visible()
+    expect(page.get_by_text("Your words repeat the comment")).to_be_visible()
     look_in_both_lights(walk, page, "why")
     page.get_by_label("In your own words").fill("It wishes somebody away and says nothing about work.")
     page.get_by_role("button", name="Delete and withhold").click()
-    assert page.get_by_role("status").get_by_text("The comment is withheld.").is_visible()
-    assert page.get_by_text(HARSH).count() == 2
+    expect(page.get_by_role("status").get_by_text("The comment is withheld.")).to_be_visible()
+    expect(page.get_by_text(HARSH)).to_have_count(2)
     look_in_both_lights(walk, page, "withheld")
 
     with company.app.app_context():
@@ -51,15 +54,15 @@ def test_people_operations_withhold_a_comment(walk, database_url):
     reader = walk.open()
     walk.sign_in(reader, "marta")
     reader.goto(f"/reports/{review_id}")
-    assert reader.get_by_text("1 comment was withheld by people operations.").is_visible()
+    expect(reader.get_by_text("1 comment was withheld by people operations.")).to_be_visible()
     walk.look(reader, "the-report")
 
     page.get_by_role("link", name="Log").click()
-    assert page.get_by_text("The log is whole").is_visible()
+    expect(page.get_by_text("The log is whole")).to_be_visible()
     look_in_both_lights(walk, page, "log")
     page.get_by_label("Show").select_option("Comment withheld")
     page.get_by_role("button", name="Show").click()
-    assert page.locator("tbody tr").count() == 1
+    expect(page.locator("tbody tr")).to_have_count(1)
 
     phone = walk.open(phone=True)
     walk.sign_in(phone, "noor")
@@ -67,14 +70,15 @@ def test_people_operations_withhold_a_comment(walk, database_url):
     look_in_both_lights(walk, phone, "log")
     with company.app.app_context():
         other, _ = company.open(company.usual_raters(5))
+        walk.wake()
         installations.wait_until(
             lambda: len(walk.mailbox.to("ines@company.test")) >= 2 and len(walk.mailbox.to("sam@company.test")) >= 2,
-            60,
+            PATIENCE,
             "the second invitations",
         )
         names = company.usual_raters(5)
         installations.wait_until(
-            lambda: all(len(walk.mailbox.to(f"{name}@company.test")) >= 2 for name in names), 60, "all of them"
+            lambda: all(len(walk.mailbox.to(f"{name}@company.test")) >= 2 for name in names), PATIENCE, "all of them"
         )
         for name in names:
             company.answer(walk.link(f"{name}@company.test").removeprefix("/r/"), words=USEFUL)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from sqlalchemy import inspect, text
 
 from survey import context
 from survey.store import base
+
+pytestmark = pytest.mark.untouched
 
 CANARY = "The canary sings at noon"
 

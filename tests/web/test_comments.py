@@ -18,6 +18,8 @@ from survey.store.people import Person
 from survey.store.reports import Comment, Withheld
 from tests.company import PEERS, csrf
 
+pytestmark = pytest.mark.untouched
+
 CANARY = "Zugvogel: he shouts at people who ask for a review."
 QUESTION = "1.seek_feedback.1"
 

@@ -69,7 +69,7 @@ def test_a_provider_that_says_it_is_another_one_is_not_asked(company, provider):
 def test_an_answer_that_this_browser_did_not_ask_for_signs_nobody_in(company, provider):
     provider.claims = {"email": "marta@company.test", "email_verified": True}
     asked = company.app.test_client().get("/sign-in/company")
-    back = urlsplit(requests.get(asked.location, allow_redirects=False, timeout=5).headers["Location"])
+    back = urlsplit(requests.get(asked.location, allow_redirects=False, timeout=180).headers["Location"])
     victim = company.app.test_client()
     assert victim.get(f"{back.path}?{back.query}").status_code == 400
     assert victim.get("/rounds").status_code == 303
@@ -101,7 +101,7 @@ def sign_in(client, wanted=""):
     """Follows the redirects as a browser does: to the provider, and back."""
     asked = client.get("/sign-in/company", query_string={"next": wanted})
     assert asked.status_code == 302, asked.text
-    back = urlsplit(requests.get(asked.location, allow_redirects=False, timeout=5).headers["Location"])
+    back = urlsplit(requests.get(asked.location, allow_redirects=False, timeout=180).headers["Location"])
     return client.get(f"{back.path}?{back.query}")
 
 
