@@ -14,7 +14,9 @@ import jinja2
 from authlib.integrations.flask_client import FlaskOAuth2App, OAuth
 from celery import Celery
 from flask import Flask, Response, request
+from flask.sessions import SecureCookieSessionInterface
 from flask_wtf import CSRFProtect
+from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy import Engine, make_url
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -51,6 +53,7 @@ def create_app(
     app.config.update(_flask_settings(config))
     app.jinja_env.undefined = jinja2.StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.session_interface = _Sessions()
     app.extensions[context.EXTENSION] = wire(config, base.connect(config.database_url), clock=clock)
     app.extensions["config"] = config
     if config.proxy_hops:
@@ -70,6 +73,7 @@ def wire(config: Config, engine: Engine, *, clock: Callable[[], datetime] | None
         engine=engine,
         write=base.writing(engine),
         read=base.reading(engine),
+        look=base.looking(engine),
         keyring=Keyring(config.key_directory),
         clock=now,
         ring=_doorbell(config.redis_url),
@@ -155,6 +159,18 @@ def _add_company_accounts(app: Flask, config: Config) -> None:
             "default_timeout": PROVIDER_TIMEOUT,
         },
     )
+
+
+class _Sessions(SecureCookieSessionInterface):
+    """Flask's sessions in signed cookies. What signs them is made once, not for each request."""
+
+    _signing: URLSafeTimedSerializer | None = None
+
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
+        """What signs and reads the cookie of this app, whose secret stays the same for as long as it runs."""
+        if self._signing is None:
+            self._signing = super().get_signing_serializer(app)
+        return self._signing
 
 
 class _Provider(FlaskOAuth2App):  # type: ignore[misc]

@@ -47,6 +47,7 @@ class Installation:
     engine: Engine
     write: sessionmaker[Session]
     read: sessionmaker[Session]
+    look: sessionmaker[Session]
     keyring: Keyring
     clock: Callable[[], datetime]
     ring: Callable[[str], None]
@@ -72,6 +73,11 @@ def transaction() -> AbstractContextManager[Session]:
 def reading() -> AbstractContextManager[Session]:
     """A session that only reads; on SQLite it waits for no writer."""
     return installation().read.begin()
+
+
+def looking() -> AbstractContextManager[Session]:
+    """A session that only reads, each statement by itself: for pages that many open at once."""
+    return installation().look.begin()
 
 
 def now() -> datetime:

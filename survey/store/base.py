@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import select
+import time
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -22,7 +24,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry
 
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -90,14 +94,15 @@ def connect(url: str) -> Engine:
     an error never holds the values of a statement.
     """
     if make_url(url).get_backend_name() != "sqlite":
-        return create_engine(
+        engine = create_engine(
             url,
             pool_size=4,
             max_overflow=12,
-            pool_pre_ping=True,
             hide_parameters=True,
             connect_args=PATIENCE | {"options": "-c lock_timeout=10s -c statement_timeout=60s -c timezone=UTC"},
         )
+        _try_before_use(engine)
+        return engine
     engine = create_engine(url, connect_args={"timeout": 30}, hide_parameters=True)
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -114,12 +119,54 @@ def reading(engine: Engine) -> sessionmaker[Any]:
     return sessionmaker(engine.execution_options(sqlite_begin="DEFERRED"), expire_on_commit=False)
 
 
+def looking(engine: Engine) -> sessionmaker[Any]:
+    """Sessions that only read, each statement by itself: without PostgreSQL's two trips around a transaction.
+
+    Statements see the same there as in `reading`, whose transactions are READ COMMITTED. Nothing can be streamed.
+    """
+    if engine.dialect.name == "sqlite":
+        return reading(engine)
+    return sessionmaker(engine.execution_options(isolation_level="AUTOCOMMIT"), expire_on_commit=False)
+
+
 def run(session: Session, statement: Executable, values: Any = None) -> CursorResult[*tuple[Any, ...]]:
     """Runs a statement on the session's transaction past its objects: in a third of the time, for what is run often.
 
     What the session holds in memory is neither written before nor brought up to date after it.
     """
     return session.connection().execute(statement, values)
+
+
+TRUSTED = 2.0
+"""Seconds for which a connection that worked is asked nothing, as long as its server has not spoken up by itself."""
+
+
+def _try_before_use(engine: Engine) -> None:
+    """Tries each connection before it is used, and replaces those that a restart of PostgreSQL has cut.
+
+    A server that goes hangs up, and that can be seen at the socket without a trip to the server; a connection that lay
+    longer, or whose server has said something, is asked. SQLAlchemy's own `pool_pre_ping` asks each time.
+    """
+
+    def note(connection: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
+        record.info["worked"] = time.monotonic()
+
+    def test(connection: DBAPIConnection, record: ConnectionPoolEntry, proxy: object) -> None:
+        try:
+            if time.monotonic() - record.info["worked"] > TRUSTED or _has_spoken(connection):
+                engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error:
+            raise InvalidatePoolError from None
+
+    event.listen(engine, "connect", note)
+    event.listen(engine, "checkin", note)
+    event.listen(engine, "checkout", test)
+
+
+def _has_spoken(connection: Any) -> bool:
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _set_up_sqlite(connection: DBAPIConnection, record: object) -> None:

@@ -80,7 +80,7 @@ def start(token: str) -> ResponseReturnValue:
 def enter(token: str) -> ResponseReturnValue:
     """Moves the token from the address into a cookie, so that no address of a page holds it."""
     reader_id = _reader()
-    with context.reading() as session:
+    with context.looking() as session:
         waiting = responses.waiting(session, token, reader_id=reader_id)
     response = make_response(redirect(_first(waiting), 303))
     _set_cookie(response, _TOKEN, token)
@@ -115,7 +115,7 @@ def later_from_mail(token: str) -> ResponseReturnValue:
 def answer(invitation_id: uuid.UUID) -> ResponseReturnValue:
     """The form; sent with gaps it comes back with every answer kept."""
     reader_id = _reader()
-    with context.reading() as session:
+    with context.looking() as session:
         asked = responses.asked(session, _token(), invitation_id, reader_id=reader_id)
         secret = _draft_secret()
         draft = responses.draft(session, invitation_id, draft_secret=secret) if secret else None
@@ -144,7 +144,7 @@ def decline(invitation_id: uuid.UUID) -> ResponseReturnValue:
     """One question back, no reason asked. Without the tick nothing happens."""
     reader_id = _reader()
     # First whether the link opens anything: a form begins a session, and links that open nothing look the same.
-    with context.reading() as session:
+    with context.looking() as session:
         asked = responses.asked(session, _token(), invitation_id, reader_id=reader_id)
     form = DeclineForm()
     if form.validate_on_submit():
@@ -162,7 +162,7 @@ def decline(invitation_id: uuid.UUID) -> ResponseReturnValue:
 def resume() -> ResponseReturnValue:
     """Takes the code of another device, and goes on here with what was saved there."""
     token, reader_id = _token(), _reader()
-    with context.reading() as session:
+    with context.looking() as session:
         waiting = responses.waiting(session, token, reader_id=reader_id)
     form = CodeForm()
     if form.validate_on_submit():
@@ -188,7 +188,7 @@ def thanks() -> ResponseReturnValue:
     """The end, or the way to the next colleague."""
     reader_id = _reader()
     try:
-        with context.reading() as session:
+        with context.looking() as session:
             waiting = responses.waiting(session, _token(), reader_id=reader_id)
     except LinkClosed:
         waiting = ()
@@ -201,7 +201,7 @@ def thanks() -> ResponseReturnValue:
 def _rounds(token: str) -> list[Round]:
     """What this link still asks, by round. Raises `LinkClosed` when that is nothing."""
     now, pace, reader_id = context.now(), context.installation().pace, _reader()
-    with context.reading() as session:
+    with context.looking() as session:
         waiting = responses.waiting(session, token, reader_id=reader_id)
         reminding = mailings.reminding(session, token, pace=pace, now=now)
     found = []
@@ -216,7 +216,7 @@ def _rounds(token: str) -> list[Round]:
 def _put_off(token: str) -> None:
     """Does what one of the buttons beside a round says about its reminders. Raises `LinkClosed`, `BadInput`."""
     wish, reader_id = request.form.get("when", ""), _reader()
-    with context.reading() as session:
+    with context.looking() as session:
         # To whoever may not open the link it does not do this either.
         responses.waiting(session, token, reader_id=reader_id)
     try:
