@@ -16,6 +16,7 @@ from survey.core.errors import IllegalStep
 from survey.core.letters import Kind
 from survey.services import audit, cycles, publication, releases, tally
 from survey.services import operations as services
+from survey.store import reports as written
 from survey.store.cycles import Review
 from survey.store.reports import Cell, Comment, Report
 from tasks import cycles as closings
@@ -158,11 +159,12 @@ def _breaks(monkeypatch, module, name, cycle_id, end):
 
 def _breaks_report(monkeypatch, review_id, end):
     """Has the building of this report end like that, alone or among others; the value has an entry for each attempt."""
-    begun, seen, published, build = [], [], publication._published, rules.build
+    begun, seen, cells, build = [], [], written.cells, rules.build
 
-    def look(session, review):
-        seen.append(review.id)
-        return published(session, review)
+    class Looked(dict):
+        def __getitem__(self, about):
+            seen.append(about)
+            return super().__getitem__(about)
 
     def step(*args, **kwargs):
         if seen[-1] == review_id:
@@ -170,7 +172,7 @@ def _breaks_report(monkeypatch, review_id, end):
             raise end
         return build(*args, **kwargs)
 
-    monkeypatch.setattr(publication, "_published", look)
+    monkeypatch.setattr(written, "cells", lambda session, review_ids: Looked(cells(session, review_ids)))
     monkeypatch.setattr(rules, "build", step)
     return begun
 
@@ -180,9 +182,8 @@ def _counted(company):
     made = dozen.answered(company, subjects=10)
     counts.measure.run(str(made.cycle_id))
     with context.reading() as session:
-        waiting = tally.waiting(session)
-    for review_id in waiting:
-        counts.count.run(str(review_id))
+        waiting = [review_id for batch in tally.waiting(session) for review_id in batch]
+    counts.count.run(*map(str, waiting))
     with context.reading() as session:
         assert set(session.scalars(select(Review.attempts))) == {0}
     return made, waiting[4]
