@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import delete, insert, or_, select, text, tuple_, update
+from sqlalchemy import delete, insert, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from survey.core import mailings
@@ -23,15 +23,13 @@ from survey.core.mailings import CONSIDERATE, Pace, Planned, Slot
 from survey.store import audit, invitations, outbox
 from survey.store.cycles import Cycle, Review
 from survey.store.invitations import Invitation, InvitationToken, fingerprint
-from survey.store.mailings import Mailing, RefusedAddress, Snooze, replace_pending, snoozed, time_zone_of
+from survey.store.mailings import Mailing, RefusedAddress, Snooze, may_gather, replace_pending, snoozed, time_zone_of
 from survey.store.nominations import Nomination
 from survey.store.outbox import DIGEST, Mail, State
 from survey.store.people import Person
 
 KEPT = timedelta(days=2)
 """How long a mail that was sent or not wanted keeps its row: until its day is over everywhere."""
-
-ONE_GATHERS = 4_360_008  # any number that nothing else locks
 
 
 @dataclass(frozen=True)
@@ -50,10 +48,8 @@ def gather(session: Session, *, pace: Pace, now: datetime, limit: int = 500) -> 
     there, the mailings are put off.
     """
     _delete_settled(session, now)
-    if session.get_bind().dialect.name == "postgresql" and not session.scalar(
-        text("SELECT pg_try_advisory_xact_lock(:number)"), {"number": ONE_GATHERS}
-    ):
-        return 0  # Another worker gathers; on SQLite writers take turns anyway.
+    if not may_gather(session):
+        return 0
     due = session.execute(
         select(Mailing.person_id, Mailing.slot, Cycle.closes_at)
         .join(Cycle, Cycle.id == Mailing.cycle_id)

@@ -72,21 +72,20 @@ def begin(session: Session, cycle_id: uuid.UUID, *, limit: int = BATCH, now: dat
     that was tried too often is set apart, and people operations get a mail. In a transaction of its own: it must be
     known even if the attempt ends its worker. Those that another worker is building just now are passed over.
     """
-    rows = session.scalars(
-        select(Review)
-        .where(Review.cycle_id == cycle_id, *_IS_UNBUILT)
-        .order_by(Review.attempts)
-        .limit(limit)
-        .with_for_update(of=Review, skip_locked=True)
-    ).all()
-    for review in rows:
-        if review.attempts >= ATTEMPTS:
-            attempts.set_apart(session, review, Event.REPORT_GIVEN_UP, now=now)
-    left = [review for review in rows if not review.is_objected]
-    chosen = [review for review in left if not review.attempts] or left[:1]
-    for review in chosen:
-        review.attempts += 1
-    return [review.id for review in chosen]
+    unbuilt = select(Review.id).where(Review.cycle_id == cycle_id, *_IS_UNBUILT).limit(limit)
+    unbuilt = unbuilt.with_for_update(of=Review, skip_locked=True)
+    chosen = session.scalars(unbuilt.where(Review.attempts == 0)).all()
+    if not chosen:
+        for review_id in session.scalars(unbuilt.where(Review.attempts >= ATTEMPTS)).all():
+            attempts.set_apart(session, session.get_one(Review, review_id), Event.REPORT_GIVEN_UP, now=now)
+        chosen = session.scalars(unbuilt.order_by(Review.attempts).limit(1)).all()
+    session.execute(
+        update(Review)
+        .where(Review.id.in_(chosen))
+        .values(attempts=Review.attempts + 1)
+        .execution_options(synchronize_session=False)
+    )
+    return list(chosen)
 
 
 def build(session: Session, cycle_id: uuid.UUID, review_ids: Collection[uuid.UUID]) -> int:

@@ -12,7 +12,7 @@ from datetime import date, datetime, tzinfo
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ForeignKey, Index, and_, delete, insert, literal, or_, select, text, update
+from sqlalchemy import ForeignKey, Index, and_, delete, func, insert, literal, or_, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from survey.core.mailings import Pace, Planned, Slot
@@ -22,6 +22,8 @@ from survey.store.invitations import Invitation, State
 from survey.store.people import Person
 
 PORTION = 500
+
+ONE_GATHERS = 4_360_008  # any number that nothing else locks
 
 _IS_TO_COME, _IS_CARRIED = text("mail_id IS NULL"), text("mail_id IS NOT NULL")
 
@@ -165,6 +167,7 @@ def replan(
     reminders: Collection[str] | None = None,
 ) -> None:
     """Moves the reminders that have not come up yet to where an end at `closes_at` puts them, or takes them away."""
+    _keep_from_gathering(session)
     waiting = (Mailing.cycle_id == cycle_id, Mailing.mail_id.is_(None), Mailing.slot != Slot.OPENING)
     person_ids = session.scalars(select(Mailing.person_id).where(*waiting).distinct()).all()
     for zone, theirs in _by_zone(session, list(person_ids), pace).items():
@@ -198,8 +201,22 @@ def replace_pending(session: Session, person_id: uuid.UUID, cycle_id: uuid.UUID,
         session.merge(Mailing(person_id=person_id, cycle_id=cycle_id, slot=each.slot, due_at=each.due_at, mail_id=None))
 
 
+def may_gather(session: Session) -> bool:
+    """Whether this transaction may bind mailings to mails: one at a time does, and none while plans are changed."""
+    if session.get_bind().dialect.name != "postgresql":
+        return True  # SQLite's writers take turns anyway.
+    return bool(session.scalar(select(func.pg_try_advisory_xact_lock(ONE_GATHERS))))
+
+
+def _keep_from_gathering(session: Session) -> None:
+    """Until this transaction ends nobody gathers: two that lock many rows in two orders wait for each other."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(ONE_GATHERS)))
+
+
 def forget(session: Session, cycle_id: uuid.UUID) -> None:
     """Takes away whatever was planned or wished for a round that has ended."""
+    _keep_from_gathering(session)
     for row in (Mailing, Snooze):
         session.execute(delete(row).where(row.cycle_id == cycle_id))
 

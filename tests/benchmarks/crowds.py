@@ -19,18 +19,17 @@ from pathlib import Path
 import psutil
 from flask import Flask
 from nacl.public import PrivateKey
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from survey import context
 from survey.core.questionnaires import Questionnaire
 from survey.core.relationships import Relationship
 from survey.core.responses import Answers, Response
 from survey.services import cycles, drafts, nominations
-from survey.store import envelopes
+from survey.store import envelopes, mailings
 from survey.store.cycles import Cycle, Review
 from survey.store.envelopes import Envelope
 from survey.store.invitations import Invitation, InvitationToken, State, mint
-from survey.store.mailings import Mailing
 from survey.store.people import Person
 from tasks import cycles as tasks
 from tests import installations, servers
@@ -107,7 +106,7 @@ def answer_all(cycle_id: uuid.UUID) -> None:
             boxes = [envelopes.seal(Response(Relationship.PEER, answers), key) for answers in given]
             session.execute(insert(Envelope), [{"review_id": review_id, "box": box} for box in boxes])
         session.execute(update(Invitation).where(Invitation.review_id.in_(reviews)).values(state=State.DONE))
-        session.execute(delete(Mailing).where(Mailing.cycle_id == cycle_id))
+        mailings.forget(session, cycle_id)
 
 
 def gather(company: Company, raters: int) -> Crowd:

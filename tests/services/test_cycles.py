@@ -12,7 +12,7 @@ from survey import context
 from survey.core.cycles import Phase
 from survey.core.errors import BadInput, IllegalStep, KeyMissing, LinkClosed
 from survey.core.relationships import Relationship
-from survey.services import cycles, drafts, nominations, tally
+from survey.services import cycles, drafts, mailings, nominations, tally
 from survey.store.cycles import Cycle, Review
 from survey.store.envelopes import Draft, Envelope
 from survey.store.invitations import Invitation, InvitationToken
@@ -205,6 +205,17 @@ def test_warnings_name_groups_that_can_never_be_shown(company):
     assert any("2 direct reports invited" in message for message in messages)
     assert any("k = 3 gives weak protection" in message for message in messages)
     assert any("exactly 3 peers" in message for message in messages)
+
+
+@pytest.mark.parametrize("database_url", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
+def test_nobody_gathers_the_mail_of_a_round_that_is_being_closed(company):
+    """On PostgreSQL each would hold rows that the other one waits for."""
+    cycle_id, _ = company.open()
+    pace, now = context.installation().pace, context.now()
+    with context.transaction() as closing:
+        cycles.close(closing, cycle_id, actor_id=None, now=now)
+        with context.transaction() as other:
+            assert mailings.gather(other, pace=pace, now=now) == 0
 
 
 @pytest.mark.parametrize("database_url", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
