@@ -36,15 +36,15 @@ HABITS = ("{} {}", "{}  {}", "{}\t{}", "{}\u00a0{}", "{} {} ", "\n{} {}", "{}\u2
 
 def test_one_order_for_all_questions_gives_every_author_away(company, monkeypatch):
     monkeypatch.setattr(tally, "SystemRandom", weakened.SameShuffle)
-    weakened.number_the_comments(context.installation().engine)
+    weakened.number_the_comments(monkeypatch)
     hits = _attack(company)
     assert hits["report order"] == GUESSES
     assert hits["ORDER BY id"] == GUESSES
 
 
-def test_a_key_with_something_of_the_author_gives_every_author_away(company):
+def test_a_key_with_something_of_the_author_gives_every_author_away(company, monkeypatch):
     authors: dict[str, uuid.UUID] = {}
-    weakened.mark_the_comments(context.installation().engine, authors)
+    weakened.mark_the_comments(monkeypatch, authors)
     assert _attack(company, authors)["nearest id"] == GUESSES
 
 

@@ -20,7 +20,7 @@ from celery import Celery
 from flask import Flask
 from flask_wtf import FlaskForm
 from nacl.public import PrivateKey
-from sqlalchemy import Engine, Insert, event, text, update
+from sqlalchemy import Connection, Engine, text, update
 from sqlalchemy.orm import Session
 from wtforms import BooleanField
 
@@ -35,6 +35,7 @@ from survey.core.reports import Report
 from survey.core.responses import Answers, Response
 from survey.services import responses, tally
 from survey.store import envelopes
+from survey.store import reports as written
 from survey.store.cycles import Review
 from survey.store.envelopes import Envelope
 from survey.store.invitations import Invitation, State, fingerprint
@@ -166,29 +167,31 @@ class SameShuffle:
         return random.SystemRandom().sample(population, k)
 
 
-def number_the_comments(engine: Engine) -> None:
-    """From here on comments on this engine get keys that count upwards, as a serial would."""
+def number_the_comments(patch: pytest.MonkeyPatch) -> None:
+    """From here on comments get keys that count upwards, as a serial would."""
     numbers = itertools.count(1)
-    _give_keys(engine, lambda said: uuid.UUID(int=next(numbers)))
+    _give_keys(patch, lambda said: uuid.UUID(int=next(numbers)))
 
 
-def mark_the_comments(engine: Engine, authors: Mapping[str, uuid.UUID]) -> None:
+def mark_the_comments(patch: pytest.MonkeyPatch, authors: Mapping[str, uuid.UUID]) -> None:
     """Their keys begin with something of their author; `authors` has them by the first word of a text."""
 
     def key(said: str) -> uuid.UUID:
         author = hashlib.sha256(authors[said.split(maxsplit=1)[0]].bytes).digest()
         return uuid.UUID(bytes=author[:8] + secrets.token_bytes(8))
 
-    _give_keys(engine, key)
+    _give_keys(patch, key)
 
 
-def _give_keys(engine: Engine, key: Callable[[str], uuid.UUID]) -> None:
-    def with_keys(connection, statement, many, one, options):
-        if isinstance(statement, Insert) and statement.table.name == Comment.__tablename__:
-            return statement, [row | {"id": key(row["text"])} for row in many or [one]], {}
-        return statement, many, one
+def _give_keys(patch: pytest.MonkeyPatch, key: Callable[[str], uuid.UUID]) -> None:
+    write = written._write
 
-    event.listen(engine, "before_execute", with_keys, retval=True)
+    def with_keys(connection: Connection, table: str, rows: Sequence[tuple[object, ...]]) -> None:
+        if table == Comment.__tablename__:
+            rows = [(key(said).hex, *others, said) for _, *others, said in rows]
+        write(connection, table, rows)
+
+    patch.setattr(written, "_write", with_keys)
 
 
 def packed_without_filling(response: Response) -> bytes:
