@@ -117,5 +117,7 @@ def installation(databases: servers.Databases, kind: str, folder: Path) -> Itera
         )
     )
     with app.app_context():
-        yield app
-        context.installation().engine.dispose()
+        try:
+            yield app
+        finally:
+            context.installation().engine.dispose()

@@ -46,7 +46,7 @@ pytestmark = pytest.mark.processes
 def test_a_machine_is_ready_when_it_is_yielded_and_gone_afterwards(directory: Path) -> None:
     services = (service("queue", LISTENS), service("worker", HAS_A_CHILD), service("web server", LISTENS))
     with machine.running(machine_of(directory, *services)) as running:
-        family = psutil.Process().children(recursive=True)
+        family = own_family()
         assert all(takes_connections(port) for each in services for _, port in each.addresses)
         assert running.web.startswith("http://127.0.0.1:")
         assert urlsplit(running.mailbox or "").port == (urlsplit(running.web).port or 0) + 1
@@ -73,7 +73,7 @@ def test_every_part_of_the_real_machine_starts_and_stops_and_finds_its_data_agai
                 smtp.sendmail("a@company.example", ["b@company.example"], b"Subject: hello\r\n\r\nhello\r\n")
             assert page(running.web, "/settings") == "demo False"
             assert ">hello</a>" in page(running.mailbox or "", "/")
-            family = psutil.Process().children(recursive=True)
+            family = own_family()
         assert gone(family)
     names = {path.name for path in (directory / "logs").iterdir()}
     assert {"redis.log", "mailbox.log", "worker.log", "beat.log", "web-server.log"} <= names
@@ -140,14 +140,14 @@ def test_a_second_start_names_the_process_that_runs(supervisor: subprocess.Popen
 def test_a_service_that_does_not_listen_to_term_is_killed(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "PATIENCE", 0.3)
     with machine.running(machine_of(directory, service("queue", LISTENS), service("deaf", IGNORES_TERM))):
-        family = psutil.Process().children(recursive=True)
+        family = own_family()
     assert gone(family)
 
 
 def test_one_dead_service_stops_all_and_is_named_with_its_last_lines(directory: Path) -> None:
     services = (service("queue", LISTENS), service("worker", HAS_A_CHILD))
     with machine.running(machine_of(directory, *services)) as running:
-        family = psutil.Process().children(recursive=True)
+        family = own_family()
         next(each for each in family if str(services[1].addresses[0][1]) in each.cmdline()).kill()
         with pytest.raises(ServiceEnded, match=r"^The worker ended \(signal SIGKILL\)\. The last") as ended:
             running.wait()
@@ -164,7 +164,7 @@ def test_a_service_that_fails_at_the_start_is_named_with_its_last_lines(director
     first, *lines = str(ended.value).splitlines()
     assert first == f"The beat ended (exit code 3). The last lines of {directory / 'logs' / 'beat.log'}:"
     assert sorted(lines) == ["a first line", "the queue is on fire"]
-    assert gone(psutil.Process().children(recursive=True))
+    assert gone(own_family())
 
 
 def test_a_service_that_is_not_ready_in_time_is_named(directory: Path) -> None:
@@ -174,7 +174,7 @@ def test_a_service_that_is_not_ready_in_time_is_named(directory: Path) -> None:
         machine.running(machine_of(directory, slow)),
     ):
         pass
-    assert gone(psutil.Process().children(recursive=True))
+    assert gone(own_family())
 
 
 def test_a_program_that_is_not_there_is_a_sentence(directory: Path) -> None:
@@ -362,6 +362,20 @@ def family_of(supervisor: subprocess.Popen[str]) -> list[psutil.Process]:
     # The guard, three services and the child of one of them.
     assert len(family) == 5
     return family
+
+
+BYSTANDERS: list[psutil.Process] = []
+
+
+@pytest.fixture(autouse=True)
+def bystanders() -> None:
+    """Whatever other tests of this process have left running, such as a browser: no part of the machine."""
+    BYSTANDERS[:] = psutil.Process().children(recursive=True)
+
+
+def own_family() -> list[psutil.Process]:
+    """The processes that this test has started."""
+    return [each for each in psutil.Process().children(recursive=True) if each not in BYSTANDERS]
 
 
 def gone(family: list[psutil.Process]) -> bool:
