@@ -11,9 +11,8 @@ from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from survey.core import cycles, releases
-from survey.core.access import Role
 from survey.core.audit import Event
-from survey.core.cycles import ATTEMPTS, Phase
+from survey.core.cycles import Phase
 from survey.core.errors import BadInput, IllegalStep, NotFound
 from survey.core.letters import Kind
 from survey.core.mailings import CONSIDERATE, Pace
@@ -173,9 +172,7 @@ def cancel(session: Session, cycle_id: uuid.UUID, *, actor_id: uuid.UUID | None,
 
 def due_to_close(session: Session, *, now: datetime) -> Sequence[uuid.UUID]:
     """The open cycles whose end has come, those first that a worker has begun to close least often."""
-    return session.scalars(
-        select(Cycle.id).where(*_is_over(now), Cycle.attempts <= ATTEMPTS).order_by(Cycle.attempts, Cycle.closes_at)
-    ).all()
+    return attempts.due(session, *_is_over(now), then=Cycle.closes_at)
 
 
 def begin_closing(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> bool:
@@ -275,10 +272,5 @@ def _ask_for_passphrase(session: Session, cycle: Cycle, now: datetime) -> None:
     """Writes the mails that say that the answers wait for their custodians, if there are any."""
     if session.get(Custody, cycle.id) is None or cycle.is_cancelled:
         return
-    asked = select(Person.id).where(
-        or_(Person.id == cycle.launcher_id, Person.role == Role.PEOPLE_OPERATIONS), Person.is_active
-    )
-    session.add_all(
-        outbox.Mail(kind=Kind.LOCKED, person_id=person_id, reference=cycle.id, due_at=now)
-        for person_id in session.scalars(asked)
-    )
+    launcher = Person.id == cycle.launcher_id
+    attempts.tell(session, Kind.LOCKED, cycle.id, or_(attempts.IS_PEOPLE_OPERATIONS, launcher), now=now)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from survey.core import releases
 from survey.core.audit import Event
-from survey.core.cycles import ATTEMPTS, Phase
+from survey.core.cycles import Phase
 from survey.core.errors import IllegalStep
 from survey.core.letters import Kind
 from survey.store import attempts, audit, outbox
@@ -49,9 +49,7 @@ def unmanaged(session: Session, cycle_id: uuid.UUID) -> int:
 
 def due(session: Session, *, now: datetime) -> Sequence[uuid.UUID]:
     """The cycles whose subjects may read their reports from now on, those first that were tried least often."""
-    return session.scalars(
-        select(Cycle.id).where(*_is_due(now), Cycle.attempts <= ATTEMPTS).order_by(Cycle.attempts, Cycle.id)
-    ).all()
+    return attempts.due(session, *_is_due(now), then=Cycle.id)
 
 
 def begin(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, Update, delete, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
@@ -29,6 +31,12 @@ def begin(session: Session, work: Update, attempts: InstrumentedAttribute[int]) 
         work.values({attempts: attempts + 1}).returning(attempts).execution_options(synchronize_session=False)
     )
     return number is None or number <= ATTEMPTS
+
+
+def due(session: Session, *is_due: ColumnElement[bool], then: InstrumentedAttribute[Any]) -> Sequence[uuid.UUID]:
+    """The cycles whose step is due and not given up: those first that were begun least often, and `then` by this."""
+    cycles = select(Cycle.id).where(*is_due, Cycle.attempts <= ATTEMPTS)
+    return session.scalars(cycles.order_by(Cycle.attempts, then)).all()
 
 
 def begin_step(
