@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Text, bindparam, cast, exists, func, insert, select, update
+from sqlalchemy import bindparam, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from survey.core import disclosure, questionnaires, reports, spreads, values
@@ -153,7 +153,7 @@ def _published(beside: Any, cells: Sequence[disclosure.Cell]) -> Published:
 def _earlier(session: Session, subject_ids: Collection[uuid.UUID], cycle: Cycle) -> dict[uuid.UUID, Earlier]:
     """What the newest released round before this one published about each of these people, if there was one."""
     rows = session.execute(
-        select(Review.id, Review.subject_id, cast(Review.questionnaire, Text).label("questionnaire"), Cycle.name)
+        select(Review.id, Review.subject_id, rounds.QUESTIONNAIRE, Cycle.name)
         .join(Cycle, Cycle.id == Review.cycle_id)
         .where(
             Review.subject_id.in_(subject_ids),
@@ -174,7 +174,7 @@ _UNBUILT = (
     select(
         Review.id,
         Review.subject_id,
-        cast(Review.questionnaire, Text).label("questionnaire"),
+        rounds.QUESTIONNAIRE,
         Review.published,
         Review.invited,
     )

@@ -14,7 +14,7 @@ from datetime import datetime
 from secrets import SystemRandom
 
 from nacl.public import PrivateKey
-from sqlalchemy import Text, and_, bindparam, cast, delete, exists, func, or_, select, update
+from sqlalchemy import and_, bindparam, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from survey.core import cycles, disclosure, measurements, questionnaires, values
@@ -325,9 +325,7 @@ def _opened(
     opened = 0
     for first in range(0, len(reviews), BATCH):
         some = reviews[first : first + BATCH]
-        asked = session.execute(
-            select(Review.id, cast(Review.questionnaire, Text).label("questionnaire")).where(Review.id.in_(some))
-        )
+        asked = session.execute(select(Review.id, rounds.QUESTIONNAIRE).where(Review.id.in_(some)))
         plain, boxes = {row.id: row.questionnaire for row in asked}, envelopes.boxes(session, some)
         for number, review_id in enumerate(some, first):
             if number >= measurements.SUBJECTS and opened >= measurements.ENVELOPES:

@@ -6,11 +6,11 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Boolean, Row, Text, and_, bindparam, cast, or_, select, update
+from sqlalchemy import Boolean, Row, and_, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from survey.store.base import Base
-from survey.store.cycles import Cycle, Review
+from survey.store.cycles import QUESTIONNAIRE, Cycle, Review
 
 IS_UNCOUNTED = Review.is_tallied.is_(False)
 """The condition that a review is not counted yet."""
@@ -52,7 +52,7 @@ _DUE = (
     select(
         Review.id,
         Review.cycle_id,
-        cast(Review.questionnaire, Text).label("questionnaire"),
+        QUESTIONNAIRE,
         Cycle.phase,
         Cycle.minimum,
         Cycle.is_cancelled,

@@ -8,7 +8,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, UniqueConstraint, and_, false, or_, select
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Text,
+    UniqueConstraint,
+    and_,
+    cast,
+    false,
+    or_,
+    select,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from survey.core import competencies, questionnaires, releases, values
@@ -145,6 +157,9 @@ class ReviewPage(Base):
 
     page: Mapped[CompetencyPage] = relationship(lazy="joined")
 
+
+QUESTIONNAIRE = cast(Review.questionnaire, Text).label("questionnaire")
+"""A frozen questionnaire as its text, which `survey.core.questionnaires.parsed` reads once for all that are alike."""
 
 IS_UNFINISHED = or_(Review.is_tallied.is_(False), Review.published.is_not(None))
 """Of a review in a closed cycle: it is not counted, or its report is not built."""
