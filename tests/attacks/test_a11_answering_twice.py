@@ -20,14 +20,15 @@ POSTS = 50
 
 
 def test_a_claim_in_two_steps_takes_an_answer_twice(company, web, monkeypatch):
+    requests = _requests(company)
     weakened.claim_in_two_steps(monkeypatch)
-    statuses = _post_at_once(company, web)
+    statuses = _post_at_once(web, requests)
     assert statuses[303] > 1
     assert _envelopes() == statuses[303]
 
 
 def test_fifty_posts_by_two_links_leave_one_envelope_and_one_success(company, web):
-    statuses = _post_at_once(company, web)
+    statuses = _post_at_once(web, _requests(company))
     assert statuses == {303: 1, 410: POSTS - 1}
     assert _envelopes() == 1
     with context.reading() as session:
@@ -36,14 +37,18 @@ def test_fifty_posts_by_two_links_leave_one_envelope_and_one_success(company, we
         assert session.scalars(select(InvitationToken.hash).where(InvitationToken.invitation_id.in_(done))).all() == []
 
 
-def _post_at_once(company, web):
+def _requests(company):
+    """A complete form by each of two links to one invitation."""
     company.open()
     first = company.tokens()["ana"]
     second, token_hash = mint()
     with context.transaction() as session:
         invitation = session.scalar(select(Invitation.id).where(Invitation.rater_id == company.ids["ana"]))
         session.add(InvitationToken(hash=token_hash, invitation_id=invitation))
-    requests = [_request(company, token) for token in (first, second)]
+    return [_request(company, token) for token in (first, second)]
+
+
+def _post_at_once(web, requests):
     address = urlsplit(web)
     statuses: Counter[int] = Counter()
     start = threading.Barrier(POSTS)
