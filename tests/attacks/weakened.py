@@ -111,18 +111,17 @@ def claim_in_two_steps(patch: pytest.MonkeyPatch) -> None:
     Two requests that both look before either marks are what an attacker posts for; here nobody marks before two have
     looked, however long the machine takes to let the second one in.
     """
-    looks, both = itertools.count(1), threading.Event()
+    ready, both = itertools.count(1), threading.Event()
     opened = responses._open_invitation
 
     def look(session: Session, *args: object):
         with context.reading() as before:
-            row = opened(before, *args)
-        if next(looks) == 2:
-            both.set()
-        both.wait(120)
-        return row
+            return opened(before, *args)
 
     def claim(session: Session, invitation_id: uuid.UUID, state: State) -> None:
+        if next(ready) == 2:
+            both.set()
+        both.wait(120)
         session.execute(update(Invitation).where(Invitation.id == invitation_id).values(state=state))
 
     patch.setattr(responses, "_open_invitation", look)
