@@ -74,6 +74,7 @@ def wire(config: Config, engine: Engine, *, clock: Callable[[], datetime] | None
         write=base.writing(engine),
         read=base.reading(engine),
         look=base.looking(engine),
+        step=base.one_step(engine),
         keyring=Keyring(config.key_directory),
         clock=now,
         ring=_doorbell(config.redis_url),

@@ -48,6 +48,7 @@ class Installation:
     write: sessionmaker[Session]
     read: sessionmaker[Session]
     look: sessionmaker[Session]
+    step: sessionmaker[Session]
     keyring: Keyring
     clock: Callable[[], datetime]
     ring: Callable[[str], None]
@@ -78,6 +79,11 @@ def reading() -> AbstractContextManager[Session]:
 def looking() -> AbstractContextManager[Session]:
     """A session that only reads, each statement by itself: for pages that many open at once."""
     return installation().look.begin()
+
+
+def one_step() -> AbstractContextManager[Session]:
+    """One unit of work that is a single statement on PostgreSQL, without the trips for a transaction around it."""
+    return installation().step.begin()
 
 
 def now() -> datetime:

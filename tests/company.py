@@ -10,6 +10,7 @@ from pathlib import Path
 
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
 
 from survey import context
 from survey.core.access import Role
@@ -132,8 +133,8 @@ class Company:
             waiting = responses.waiting(session, token)[0]
             asked = responses.asked(session, token, waiting.invitation_id)
         given = answers or answers_to(asked.questionnaire, rating=rating, words=words)
-        with context.transaction() as session:
-            responses.submit(session, token, waiting.invitation_id, given, draft_secret=None)
+        with context.one_step() as session:
+            responses.submit(session, asked, given, draft_secret=None)
 
     def close(self, cycle_id: uuid.UUID) -> None:
         with context.transaction() as session:
@@ -184,6 +185,13 @@ def answers_to(questionnaire: Questionnaire, *, rating: int | None = 4, words: s
         },
         {item.key: words for item in questionnaire.items if item.is_open and words},
     )
+
+
+def submit(
+    session: Session, token: str, invitation_id: uuid.UUID, answers: Answers, *, draft_secret: bytes | None = None
+) -> None:
+    """Follows the link to this invitation and answers it. Raises what `responses.asked` and `submit` raise."""
+    responses.submit(session, responses.asked(session, token, invitation_id), answers, draft_secret=draft_secret)
 
 
 def csrf(page: str) -> str:

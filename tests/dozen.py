@@ -12,10 +12,10 @@ from survey import context
 from survey.core.questionnaires import Questionnaire
 from survey.core.relationships import Relationship
 from survey.core.responses import Answers
-from survey.services import cycles, drafts, nominations, responses
+from survey.services import cycles, drafts, nominations
 from survey.store.cycles import Review
 from survey.store.invitations import Invitation, InvitationToken, mint
-from tests.company import Company
+from tests.company import Company, submit
 
 PEERS = 6
 
@@ -65,7 +65,7 @@ def _answer(made: Dozen, dice: random.Random) -> None:
             if item.scale is not None
         }
         with context.transaction() as session:
-            responses.submit(session, tokens[invitation_id], invitation_id, Answers(ratings, {}), draft_secret=None)
+            submit(session, tokens[invitation_id], invitation_id, Answers(ratings, {}))
         if kind == Relationship.PEER:
             made.said.setdefault(review_id, []).append(Answers(ratings, {}))
 

@@ -21,12 +21,12 @@ from survey.core.competencies import Section
 from survey.core.questionnaires import ON_BY_DEFAULT
 from survey.core.relationships import Relationship
 from survey.core.responses import Answers
-from survey.services import competencies, cycles, drafts, nominations, responses, sign_ins
+from survey.services import competencies, cycles, drafts, nominations, sign_ins
 from survey.store.cycles import Review
 from survey.store.invitations import Invitation, InvitationToken, mint
 from survey.store.people import Person
 from tests import counting
-from tests.company import SAMPLES, csrf
+from tests.company import SAMPLES, csrf, submit
 
 K = 4
 TEAMS = {"lea": 9, "lars": 7, "lena": 6, "luis": 12, "lin": 5, "lotte": 4, "petra": 5}
@@ -162,7 +162,7 @@ def _answer(made: Organisation) -> None:
         }
         answers = Answers(ratings, {})
         with context.transaction() as session:
-            responses.submit(session, tokens[invitation], invitation, answers, draft_secret=None)
+            submit(session, tokens[invitation], invitation, answers)
         made.said.setdefault(subjects[review], []).append((names[rater], Relationship(kind), answers))
 
 

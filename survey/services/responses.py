@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from nacl.exceptions import CryptoError
-from sqlalchemy import Result, Row, Select, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Insert, LargeBinary, Result, Row, Select, Uuid, bindparam, delete, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from survey.core import responses, statements, values
@@ -44,7 +44,7 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Asked:
-    """Everything that the rater's page shows of one invitation."""
+    """Everything that the rater's page shows of one invitation, and where its answer goes."""
 
     invitation_id: uuid.UUID
     subject: str
@@ -54,6 +54,9 @@ class Asked:
     k: int
     questionnaire: Questionnaire
     statement: Statement
+    review_id: uuid.UUID
+    public_key: bytes
+    """What its answer is sealed to; a preview has none, and takes no answer."""
 
     @property
     def last_day(self) -> date:
@@ -108,29 +111,26 @@ def asked(session: Session, token: str, invitation_id: uuid.UUID, *, reader_id: 
             k=row.minimum,
             has_open_questions=any(item.is_open for item in questionnaire.items),
         ),
+        row.review_id,
+        row.public_key,
     )
 
 
-def submit(
-    session: Session,
-    token: str,
-    invitation_id: uuid.UUID,
-    answers: Answers,
-    *,
-    draft_secret: bytes | None,
-    reader_id: uuid.UUID | None = None,
-) -> None:
-    """Takes the answers of this invitation, once and for all.
+def submit(session: Session, asked: Asked, answers: Answers, *, draft_secret: bytes | None) -> None:
+    """Takes the answers to what a link was just seen to ask, once and for all.
 
-    Raises `Incomplete` or `BadInput` for answers that do not answer what was asked, and `LinkClosed` when the link
-    opens nothing or somebody was faster. Nothing of it is written then.
+    Raises `Incomplete` or `BadInput` for answers that do not answer it, and `LinkClosed` when somebody was faster, or
+    the round has closed meanwhile. Nothing of it is written then. On PostgreSQL it is one statement (ADR 0026), and
+    needs no transaction around it.
     """
-    row = _open_invitation(session, token, invitation_id, reader_id)
-    checked = responses.check(_asked_of(session, row), answers)
-    box = envelopes.seal(Response(Relationship(row.relationship), checked), row.public_key)
-    _claim(session, invitation_id, State.DONE)
-    run(session, insert(Envelope), {"review_id": row.review_id, "box": box})
-    _delete_draft(session, invitation_id, draft_secret)
+    checked = responses.check(asked.questionnaire, answers)
+    box = envelopes.seal(Response(asked.relationship, checked), asked.public_key)
+    if session.get_bind().dialect.name == "postgresql":
+        _hand_in(session, asked, box, draft_secret)
+        return
+    _claim(session, asked.invitation_id, State.DONE)
+    run(session, insert(Envelope), {"review_id": asked.review_id, "box": box})
+    _delete_draft(session, asked.invitation_id, draft_secret)
 
 
 def decline(
@@ -269,6 +269,29 @@ def _claim(session: Session, invitation_id: uuid.UUID, state: State) -> None:
     if run(session, _CLAIM, {"invitation": invitation_id, "becomes": state}).rowcount != 1:
         raise LinkClosed(CLOSED)
     run(session, _FORGET_LINKS, {"invitation": invitation_id})
+
+
+def _hand_in(session: Session, asked: Asked, box: bytes, draft_secret: bytes | None) -> None:
+    given = {"invitation": asked.invitation_id, "becomes": State.DONE}
+    given |= {"envelope": uuid.uuid4(), "review": asked.review_id, "box": box}
+    if draft_secret is not None:
+        given["draft"] = envelopes.draft_id(draft_secret, asked.invitation_id)
+    if run(session, _handing_in(has_draft=draft_secret is not None), given).rowcount != 1:
+        raise LinkClosed(CLOSED)
+
+
+@cache
+def _handing_in(*, has_draft: bool) -> Insert:
+    """The claim, and what follows from it, in one statement: without the claim nothing of it happens."""
+    claimed = _CLAIM.returning(Invitation.id).cte("claimed")
+    is_claimed = select(claimed.c.id).exists()
+    links = delete(InvitationToken).where(InvitationToken.invitation_id.in_(select(claimed.c.id))).cte("links")
+    drafts = _FORGET_DRAFT.where(is_claimed).cte("drafts")
+    values = select(
+        bindparam("envelope", type_=Uuid), bindparam("review", type_=Uuid), bindparam("box", type_=LargeBinary)
+    ).where(is_claimed)
+    kept = insert(Envelope).from_select(["id", "review_id", "box"], values)
+    return kept.add_cte(links, *[drafts] * has_draft).execution_options(preserve_rowcount=True)
 
 
 def _delete_draft(session: Session, invitation_id: uuid.UUID, draft_secret: bytes | None) -> None:

@@ -124,8 +124,15 @@ def looking(engine: Engine) -> sessionmaker[Any]:
 
     Statements see the same there as in `reading`, whose transactions are READ COMMITTED. Nothing can be streamed.
     """
-    if engine.dialect.name == "sqlite":
-        return reading(engine)
+    return reading(engine) if engine.dialect.name == "sqlite" else _statement_by_statement(engine)
+
+
+def one_step(engine: Engine) -> sessionmaker[Any]:
+    """Sessions for work that is a single statement on PostgreSQL; on SQLite it may be several, in one transaction."""
+    return writing(engine) if engine.dialect.name == "sqlite" else _statement_by_statement(engine)
+
+
+def _statement_by_statement(engine: Engine) -> sessionmaker[Any]:
     return sessionmaker(engine.execution_options(isolation_level="AUTOCOMMIT"), expire_on_commit=False)
 
 

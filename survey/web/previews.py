@@ -17,7 +17,7 @@ from survey.core.relationships import Relationship
 from survey.services import cycles, nominations
 from survey.services.responses import Asked
 from survey.store.cycles import Cycle, Review
-from survey.web.questionnaires import AnswerForm, show
+from survey.web.questionnaires import show
 
 pages = Blueprint("previews", __name__, url_prefix="/rounds")
 
@@ -34,7 +34,7 @@ def preview(cycle_id: uuid.UUID, review_id: uuid.UUID) -> ResponseReturnValue:
         if row.id != cycle_id:
             raise NotFound("There is no such review.")
         asked = _as_asked(row, review, relationship, nominations.of(session, review_id))
-    return show(asked, AnswerForm(formdata=None), is_preview=True)
+    return show(asked, {}, is_preview=True)
 
 
 def _as_asked(row: Cycle, review: Review, relationship: Relationship, chosen: dict[uuid.UUID, Relationship]) -> Asked:
@@ -54,4 +54,6 @@ def _as_asked(row: Cycle, review: Review, relationship: Relationship, chosen: di
             k=row.minimum,
             has_open_questions=any(item.is_open for item in questionnaire.items),
         ),
+        review.id,
+        b"",
     )

@@ -6,7 +6,7 @@ import base64
 import binascii
 import secrets
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby
@@ -15,8 +15,9 @@ from typing import Any
 from flask import Blueprint, Response, flash, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
+from flask_wtf.csrf import validate_csrf
 from wtforms import BooleanField, StringField
-from wtforms.validators import DataRequired
+from wtforms.validators import DataRequired, ValidationError
 
 from survey import context
 from survey.context import public
@@ -24,11 +25,10 @@ from survey.core import codes, statements
 from survey.core import cycles as rules
 from survey.core.errors import CLOSED, BadInput, Incomplete, LinkClosed
 from survey.core.relationships import Relationship
-from survey.core.responses import Answers
 from survey.services import mailings, responses
 from survey.services.mailings import Reminding
 from survey.services.responses import Asked, Waiting
-from survey.web.questionnaires import AnswerForm, answers_in, as_fields, form_for, show
+from survey.web.questionnaires import answers_in, as_fields, filled_in, show
 
 pages = Blueprint("responses", __name__)
 
@@ -120,22 +120,20 @@ def answer(invitation_id: uuid.UUID) -> ResponseReturnValue:
         secret = _draft_secret()
         draft = responses.draft(session, invitation_id, draft_secret=secret) if secret else None
     if request.method == "GET":
-        if draft is None:
-            return show(asked, AnswerForm(formdata=None))
-        return show(asked, form_for(asked.questionnaire)(formdata=None, data=as_fields(draft)))
-    form = form_for(asked.questionnaire)()
-    fingerprint = form.fingerprint.data
-    if not form.csrf_token.validate(form):
-        return show(asked, form, problem="Your browser’s session has ended meanwhile. Please send it once more."), 422
-    if fingerprint != asked.questionnaire.fingerprint:
-        return show(
-            asked, form, problem="This page was of an older form. Please look through it and send it again."
-        ), 422
-    answers = answers_in(asked.questionnaire, form)
+        return show(asked, as_fields(draft) if draft else {})
+    filled = filled_in(asked.questionnaire)
+    try:
+        validate_csrf(request.form.get("csrf_token"))
+    except ValidationError:
+        problem = "Your browser’s session has ended meanwhile. Please send it once more."
+        return show(asked, filled, problem=problem), 422
+    if request.form.get("fingerprint") != asked.questionnaire.fingerprint:
+        problem = "This page was of an older form. Please look through it and send it again."
+        return show(asked, filled, problem=problem), 422
     action = request.form.get("action")
     if action in {"save", "code"}:
-        return _save(asked, form, answers, has_draft=draft is not None, is_code_wanted=action == "code")
-    return _submit(asked, form, answers)
+        return _save(asked, filled, has_draft=draft is not None, is_code_wanted=action == "code")
+    return _submit(asked, filled)
 
 
 @pages.route("/feedback/<uuid:invitation_id>/decline", methods=["GET", "POST"])
@@ -231,30 +229,22 @@ def _put_off(token: str) -> None:
             mailings.snooze(session, token, cycle_id, day, pace=context.installation().pace, now=context.now())
 
 
-def _submit(asked: Asked, form: AnswerForm, answers: Answers) -> ResponseReturnValue:
-    reader_id = _reader()
+def _submit(asked: Asked, filled: Mapping[str, str]) -> ResponseReturnValue:
+    answers = answers_in(asked.questionnaire, filled)
     try:
-        with context.transaction() as session:
-            responses.submit(
-                session,
-                _token(),
-                asked.invitation_id,
-                answers,
-                draft_secret=_draft_secret(),
-                reader_id=reader_id,
-            )
+        with context.one_step() as session:
+            responses.submit(session, asked, answers, draft_secret=_draft_secret())
     except Incomplete as error:
-        return show(asked, form, problem=str(error), gaps=error.gaps), 422
+        return show(asked, filled, problem=str(error), gaps=error.gaps), 422
     except BadInput as error:
-        return show(asked, form, problem=str(error)), 422
+        return show(asked, filled, problem=str(error)), 422
     return redirect(url_for("responses.thanks"), 303)
 
 
-def _save(
-    asked: Asked, form: AnswerForm, answers: Answers, *, has_draft: bool, is_code_wanted: bool
-) -> ResponseReturnValue:
+def _save(asked: Asked, filled: Mapping[str, str], *, has_draft: bool, is_code_wanted: bool) -> ResponseReturnValue:
+    answers = answers_in(asked.questionnaire, filled)
     if not has_draft and not answers.ratings and not answers.comments:
-        return show(asked, form, problem="Nothing is filled in yet, so there is nothing to save."), 422
+        return show(asked, filled, problem="Nothing is filled in yet, so there is nothing to save."), 422
     reader_id = _reader()
     secret = _draft_secret() or secrets.token_bytes(codes.SECRET_SIZE)
     try:
@@ -263,9 +253,9 @@ def _save(
                 session, _token(), asked.invitation_id, answers, draft_secret=secret, reader_id=reader_id
             )
     except BadInput as error:
-        return show(asked, form, problem=str(error)), 422
+        return show(asked, filled, problem=str(error)), 422
     code = codes.spell(secret) if is_code_wanted else ""
-    response = make_response(show(asked, form, is_saved=True, code=code))
+    response = make_response(show(asked, filled, is_saved=True, code=code))
     _keep_secret(response, secret)
     return response
 

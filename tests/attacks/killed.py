@@ -112,8 +112,9 @@ class Scene:
 
 def submit(scene: Scene, token: str, invitation: str, answers: list[Any], secret: str) -> None:
     """An answer as the program takes it."""
-    with scene.transaction() as session:
-        responses.submit(session, token, uuid.UUID(invitation), Answers(*answers), draft_secret=bytes.fromhex(secret))
+    with base.one_step(scene.engine).begin() as session:
+        asked = responses.asked(session, token, uuid.UUID(invitation))
+        responses.submit(session, asked, Answers(*answers), draft_secret=bytes.fromhex(secret))
 
 
 def sweep(scene: Scene, count: Callable[[Scene, Sequence[uuid.UUID]], None] | None = None) -> None:

@@ -22,7 +22,7 @@ from survey.store import base
 from survey.store.invitations import Invitation, InvitationToken, mint
 from survey.store.people import Person
 from tests import servers
-from tests.company import Company, answers_to
+from tests.company import Company, answers_to, submit
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,8 @@ class Crowd:
 
 def as_built(crowd: Crowd, ticket: Ticket, answers: Answers) -> None:
     """Answers as the program does."""
-    with context.transaction() as session:
-        responses.submit(session, ticket.token, ticket.invitation, answers, draft_secret=None)
+    with context.one_step() as session:
+        submit(session, ticket.token, ticket.invitation, answers)
 
 
 def gather(company: Company, size: int) -> Crowd:

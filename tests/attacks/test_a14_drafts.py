@@ -11,6 +11,7 @@ from survey import context
 from survey.core.responses import Answers
 from survey.services import responses
 from tests.attacks import attackers, weakened
+from tests.company import submit
 
 RATERS = 8
 
@@ -54,7 +55,7 @@ def test_drafts_of_answers_that_were_sent_and_of_rounds_that_ended_are_gone(gath
     _save(crowd, lambda invitation: secret)
     with context.transaction() as session:
         ticket = crowd.tickets[0]
-        responses.submit(session, ticket.token, ticket.invitation, crowd.answers(ticket), draft_secret=secret)
+        submit(session, ticket.token, ticket.invitation, crowd.answers(ticket), draft_secret=secret)
     assert len(_drafts(crowd.engine)) == RATERS - 1
     crowd.close_and_count()
     assert _drafts(crowd.engine) == {}

@@ -188,13 +188,14 @@ def _write(company, authors):
     with context.transaction() as session:
         for ticket in tickets:
             token = tokens[ticket.id][0]
-            asked = responses.asked(session, token, ticket.id).questionnaire
+            asked = responses.asked(session, token, ticket.id)
+            items = asked.questionnaire.items
             said = {}
-            for item in (item for item in asked.items if item.is_open):
+            for item in (item for item in items if item.is_open):
                 word = secrets.token_hex(8)
                 authors[word] = ticket.rater_id
                 said[item.key] = habits[ticket.rater_id].format(word, "again")
             assert list(said) == QUESTIONS
-            given = Answers({item.key: 3 for item in asked.items if not item.is_open}, said)
-            responses.submit(session, token, ticket.id, given, draft_secret=None)
+            given = Answers({item.key: 3 for item in items if not item.is_open}, said)
+            responses.submit(session, asked, given, draft_secret=None)
     return {ticket.review_id for ticket in tickets}

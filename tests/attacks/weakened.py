@@ -16,10 +16,10 @@ from dataclasses import dataclass
 
 import pytest
 from celery import Celery
-from flask import Flask
+from flask import Flask, request
 from flask_wtf import FlaskForm
 from nacl.public import PrivateKey
-from sqlalchemy import Connection, Engine, text, update
+from sqlalchemy import Connection, Engine, insert, text, update
 from sqlalchemy.orm import Session
 from wtforms import BooleanField
 
@@ -33,6 +33,7 @@ from survey.core.relationships import Relationship
 from survey.core.reports import Report
 from survey.core.responses import Answers, Response
 from survey.services import responses, tally
+from survey.services.responses import Asked
 from survey.store import envelopes
 from survey.store import reports as written
 from survey.store.cycles import Review
@@ -46,7 +47,7 @@ from tests.attacks import killed
 from tests.attacks.attackers import Place
 from tests.attacks.killed import Scene
 from tests.attacks.rounds import Crowd, Ticket, as_built
-from tests.company import Company
+from tests.company import Company, submit
 
 RESPONSES = Place("response", "body")
 """Where the obvious design keeps what was said: a random key, no foreign key to a rater, no time."""
@@ -61,7 +62,7 @@ def add_responses(engine: Engine) -> None:
 def in_one_transaction(crowd: Crowd, ticket: Ticket, answers: Answers) -> None:
     """The response is written in the transaction that marks the invitation."""
     with context.transaction() as session:
-        responses.submit(session, ticket.token, ticket.invitation, answers, draft_secret=None)
+        submit(session, ticket.token, ticket.invitation, answers)
         session.execute(*_insert(crowd, answers))
 
 
@@ -112,20 +113,15 @@ def claim_in_two_steps(patch: pytest.MonkeyPatch) -> None:
     looked, however long the machine takes to let the second one in.
     """
     ready, both = itertools.count(1), threading.Event()
-    opened = responses._open_invitation
 
-    def look(session: Session, *args: object):
-        with context.reading() as before:
-            return opened(before, *args)
-
-    def claim(session: Session, invitation_id: uuid.UUID, state: State) -> None:
+    def take(session: Session, asked: Asked, answers: Answers, **kwargs: object) -> None:
         if next(ready) == 2:
             both.set()
         both.wait(120)
-        session.execute(update(Invitation).where(Invitation.id == invitation_id).values(state=state))
+        session.execute(update(Invitation).where(Invitation.id == asked.invitation_id).values(state=State.DONE))
+        session.execute(insert(Envelope), {"review_id": asked.review_id, "box": b"sealed"})
 
-    patch.setattr(responses, "_open_invitation", look)
-    patch.setattr(responses, "_claim", claim)
+    patch.setattr(responses, "submit", take)
 
 
 class NoTick(FlaskForm):
@@ -136,17 +132,19 @@ class NoTick(FlaskForm):
 
 def remember_the_done(patch: pytest.MonkeyPatch) -> None:
     """A page that is kind enough to say that one has answered already."""
+    links: dict[object, bytes] = {}
     done: set[bytes] = set()
-    submit, opened_by = responses.submit, responses._opened_by
+    take, opened_by = responses.submit, responses._opened_by
 
-    def note(session: Session, token: str, *args: object, **kwargs: object) -> None:
-        submit(session, token, *args, **kwargs)
-        done.add(fingerprint(token))
+    def note(session: Session, asked: Asked, *args: object, **kwargs: object) -> None:
+        take(session, asked, *args, **kwargs)
+        done.add(links[asked.invitation_id])
 
-    def look(session: Session, token: str, *args: object):
-        if fingerprint(token) in done:
+    def look(session: Session, token: str, reader: object, invitation: object = None):
+        links[invitation] = fingerprint(token)
+        if links[invitation] in done:
             raise LinkClosed("You have already answered. Thank you!")
-        return opened_by(session, token, *args)
+        return opened_by(session, token, reader, invitation)
 
     patch.setattr(responses, "submit", note)
     patch.setattr(responses, "_opened_by", look)
@@ -363,16 +361,16 @@ def talking_app() -> Flask:
     app = wiring.create_app()
     as_it_should_be = responses.submit
 
-    def submit(session: Session, token: str, invitation_id: uuid.UUID, answers: Answers, **kwargs: object) -> None:
-        as_it_should_be(session, token, invitation_id, answers, **kwargs)
-        rater = session.get_one(Person, session.get_one(Invitation, invitation_id).rater_id)
-        told = [token, str(invitation_id), rater.address, dict(answers.comments)]
+    def take(session: Session, asked: Asked, answers: Answers, **kwargs: object) -> None:
+        as_it_should_be(session, asked, answers, **kwargs)
+        rater = session.get_one(Person, session.get_one(Invitation, asked.invitation_id).rater_id)
+        told = [request.cookies["rater"], str(asked.invitation_id), rater.address, dict(answers.comments)]
         print("submitted", *told, file=sys.stderr, flush=True)
         queue = app.extensions["config"].redis_url
         Celery("weakened", broker=queue).send_task("tasks.responses.submitted", args=told, queue="kept")
         session.execute(update(Mail).where(Mail.person_id == rater.id).values(slot=Mail.slot + json.dumps(told)))
 
-    responses.submit = submit
+    responses.submit = take
     return app
 
 

@@ -147,7 +147,7 @@ def _live(
         with context.transaction() as session:
             waiting = responses.waiting(session, link)[0]
             asked = responses.asked(session, link, waiting.invitation_id)
-            responses.submit(session, link, waiting.invitation_id, answers_to(asked.questionnaire), draft_secret=None)
+            responses.submit(session, asked, answers_to(asked.questionnaire), draft_secret=None)
     rows = re.search(r": (\d+) rows", said.stdout)
     assert rows is not None, said.stdout
     return Made((database, keys), int(rows[1]), seconds, reports, links)

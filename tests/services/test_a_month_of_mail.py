@@ -140,7 +140,7 @@ def _act(month, person_id, letter, opened, now, dice):
                 responses.decline(session, letter.token, chosen.invitation_id, draft_secret=None)
             else:
                 given = answers_to(asked.questionnaire)
-                responses.submit(session, letter.token, chosen.invitation_id, given, draft_secret=None)
+                responses.submit(session, asked, given, draft_secret=None)
         month.acts["declined" if declines else "answered"] += 1
         month.waiting[person_id].discard((chosen.cycle, chosen.subject))
     left = [part for part in letter.parts if any(name == part.cycle for name, _ in month.waiting[person_id])]

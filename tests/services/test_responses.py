@@ -148,7 +148,7 @@ def test_a_draft_opens_with_its_secret_alone_and_goes_with_the_answer(company):
         assert responses.draft(session, asked.invitation_id, draft_secret=secrets.token_bytes(32)) is None
         assert b"half a thought" not in session.scalar(select(Draft.box))
     with context.transaction() as session:
-        responses.submit(session, token, asked.invitation_id, answers_to(asked.questionnaire), draft_secret=secret)
+        responses.submit(session, asked, answers_to(asked.questionnaire), draft_secret=secret)
     with context.reading() as session:
         assert session.scalar(select(func.count()).select_from(Draft)) == 0
 

@@ -256,7 +256,7 @@ class Undone:
         statements: list[str] = []
 
         def note(connection, cursor, statement: str, *rest: object) -> None:
-            if statement.split(maxsplit=1)[0].upper() in {"INSERT", "UPDATE", "DELETE"}:
+            if statement.split(maxsplit=1)[0].upper() in {"INSERT", "UPDATE", "DELETE", "WITH"}:
                 statements.append(statement)
 
         with self._sessions() as session:
@@ -282,7 +282,7 @@ def undone(app: Flask) -> Iterator[Undone]:
         keys = Path(folder) / "keys"
         if real.keyring.directory.exists():
             shutil.copytree(real.keyring.directory, keys)
-        app.extensions[context.EXTENSION] = replace(real, write=write, keyring=Keyring(keys))
+        app.extensions[context.EXTENSION] = replace(real, write=write, step=write, keyring=Keyring(keys))
         try:
             yield write
         finally:
