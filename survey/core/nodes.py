@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import count, islice
 
-from survey.core import disclosure, statistics
+from survey.core import auditor, statistics
 from survey.core.disclosure import Band, Cell
 from survey.core.errors import BadInput, Unsafe
 from survey.core.questionnaires import Questionnaire, Scale
@@ -175,9 +175,9 @@ def audit_union(nodes: Sequence[Node], reviews: Sequence[Review], *, known: Coll
             ]
             _check_subjects(teams, known, sentence)
         insider = frozenset(min(own) for own in raters.values())
-        if disclosure.smallest_isolated(seen, below=k) is not None:
+        if auditor.smallest_isolated(seen, below=k) is not None:
             raise Unsafe(f"What is seen together of “{sentence.text}” would isolate fewer than {k} raters.")
-        if disclosure.smallest_isolated([own - insider for own in seen], below=2) is not None:
+        if auditor.smallest_isolated([own - insider for own in seen], below=2) is not None:
             raise Unsafe(f"One rater could isolate another in what is seen together of “{sentence.text}”.")
 
 
@@ -261,5 +261,5 @@ def _check_subjects(teams: Sequence[frozenset[str]], known: Collection[str], sen
     """Raises `Unsafe` if sums and differences of these figures are about one to four closed reports."""
     numbers = {subject: number for number, subject in enumerate(sorted(frozenset[str]().union(*teams)))}
     closed = [frozenset(numbers[subject] for subject in members if subject not in known) for members in teams]
-    if disclosure.smallest_isolated(closed, below=LEAST_SUBJECTS) is not None:
+    if auditor.smallest_isolated(closed, below=LEAST_SUBJECTS) is not None:
         raise Unsafe(f"What is seen together of “{sentence.text}” is about fewer than {LEAST_SUBJECTS} people.")

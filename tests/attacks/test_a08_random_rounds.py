@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from survey.core import disclosure
+from survey.core.auditor import audit, smallest_isolated
 from survey.core.competencies import Section
-from survey.core.disclosure import Band, Group, audit, publish, smallest_isolated
+from survey.core.disclosure import Band, Group, publish
 from survey.core.errors import Unsafe
 from survey.core.questionnaires import EVERYBODY, FREQUENCY, Item, Part, Questionnaire
 from survey.core.relationships import Relationship
