@@ -31,12 +31,12 @@ def people(group: Group, n: int) -> str:
 
 
 def says(figure: Figure, points: int) -> str:
-    """What a group says: "3.2 on average", "4.5 or higher"; on two points the share of the second: "2 of 7"."""
+    """What a group says: "3.2 on average", "4.5 or higher on average"; on two points how many chose the second."""
     if points == 2:
         return _share(figure)
     if figure.mean is not None:
         return f"{figure.mean:.1f} on average"
-    return f"{points - 0.5:.1f} or higher" if figure.band is Band.HIGH else "1.5 or lower"
+    return f"{points - 0.5:.1f} or higher on average" if figure.band is Band.HIGH else "1.5 or lower on average"
 
 
 def both(row: Row, name: str | None) -> str:
@@ -177,12 +177,18 @@ def how_to_read(report: Report, name: str | None) -> tuple[str, ...]:
     """How to read the figures, in a few sentences."""
     who = f"{name} and their" if name else "you and your"
     own = "the self-rating" if name else "your own rating"
+    has_bands = any(figure.band for row in report.rows.values() if len(row.scale) > 2 for figure in row.figures)
+    bands = (
+        "Where fewer than six people answered and their average lies near an end of the scale, a bar says so (“4.5 or "
+        "higher”) in place of the figure: no one’s own answer can be read off it.",
+    )
     return (
         f"The ring is {own}, the dot is the average of others, the diamond is the manager.",
         "The line through the dot is where the average of all who might have been asked may well lie. A long line is "
         "a hint, not a verdict.",
         f"Every average rests on at least {report.k} people; only {who} manager are shown alone. From six people on, "
         "columns show how many chose each point.",
+        *bands * has_bands,
         "“Not observed” is no number: it is left out, and makes the number of people smaller.",
         "“No clear difference” does not say that all agree. It says that so few ratings show no difference.",
         "Others make a strength or a development area of something. Where the self-rating is 4 or more, it is a known "

@@ -61,6 +61,15 @@ def test_every_row_says_what_it_rests_on_and_why_somebody_is_missing(case):
             assert f"Peers: fewer than {report.k} {did} this, so nothing is shown." in said
 
 
+@pytest.mark.parametrize("case", CASES)
+def test_a_band_is_called_an_average_and_explained_where_there_is_one(case):
+    report = portraits.edition(case).report
+    rows = [row for row in report.rows.values() if len(row.scale) > 2]
+    bands = [sentences.says(figure, len(row.scale)) for row in rows for figure in row.figures if figure.band]
+    assert all(said in {"4.5 or higher on average", "1.5 or lower on average"} for said in bands)
+    assert any("a bar says so" in said for said in sentences.how_to_read(report, None)) is bool(bands)
+
+
 def test_where_nobody_may_be_shown_the_first_screen_says_so():
     report = portraits.edition("suppressed").report
     assert not report.has_figures
