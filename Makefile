@@ -79,7 +79,7 @@ bench-growth: setup  ## Time launch, mail and tally for 1, 10 and 100 times the 
 bench-workers: setup  ## Time mail and tally with 1, 2 and 4 workers, and check that nothing is done twice
 	@$(BIN)/python -m tests.benchmarks.workers
 
-bench-tables: setup  ## Time sweeps beside 100,000 rows of which nothing is due, and print bytes a row
+bench-tables: setup  ## Time sweeps and visits beside 100,000 rows of which nothing is due, and print bytes a row
 	@$(BIN)/python -m tests.benchmarks.tables
 
 bench-page: setup  ## Time the rater's page in a Chromium that is as slow as a phone on slow 4G

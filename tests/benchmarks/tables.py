@@ -1,9 +1,10 @@
-"""What sweeps cost beside large tables of which nothing is due, and how large rows are: `make bench-tables`.
+"""What sweeps and visits cost beside large tables of which nothing is due, and row sizes: `make bench-tables`.
 
 1,000, 10,000 and 100,000 raters of an open round, each with an invitation, a link, a reminder to come, a mail that
 went out today, one that is put off, and a sign-in. Every task of the schedule is run as the beat has it run; the
-statements that it says are noted, and each is explained or counted: an index must lead to what is due. The exponent
-says by which power of the table the work grew in the last step: 0 is as it should be.
+statements that it says are noted, and each is explained or counted: an index must lead to what is due. The same is done
+with a rater's page, an answer, a way in and a report. The exponent says by which power of the table the work grew in
+the last step: 0 is as it should be.
 
 Bytes are those of PostgreSQL with all indexes (pg_total_relation_size).
 """
@@ -16,15 +17,17 @@ import os
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, event, func, insert, select, text
 
 from survey import context
+from survey.core.cycles import Phase
 from survey.core.relationships import Relationship
 from survey.services import cycles
 from survey.store.base import Base
@@ -41,17 +44,19 @@ from tests import counting, servers
 from tests.attacks import rounds
 from tests.benchmarks import crowds
 from tests.benchmarks.crowds import PEERS
+from tests.benchmarks.visits import Visits
 from tests.company import Company
 
 STEPS = (1_000, 10_000, 100_000)
 PORTION = 10_000
 LARGE = (Person, Nomination, Invitation, InvitationToken, Mailing, Mail, SignIn)
-SWEEPS = 5
+RUNS = 5
 REVIEWS = 100
 ROWS_AT_MOST, STEPS_AT_MOST = 100, 2_000
 """What a statement may read, and do, of which nothing is due. Beside a thousand rows a thousand would be too many."""
 
 Said = tuple[str, Any]
+Work = Callable[[], object]
 
 
 def main() -> None:
@@ -62,7 +67,8 @@ def main() -> None:
             for kind in ("sqlite", "postgresql"):
                 with rounds.installation(databases, kind, Path(folder)) as app:
                     company = Company(app)
-                    _show(kind, [measured(company, raters) for raters in STEPS])
+                    visits = Visits(company)
+                    _show(kind, [measured(company, raters, visits) for raters in STEPS])
                     sizes = [_sized(table) for table in LARGE]
             with rounds.installation(databases, "postgresql", Path(folder)) as app:
                 sizes += _sized_round(Company(app))
@@ -73,22 +79,27 @@ def main() -> None:
         print(f"  {name:<20}{rows:>10,} rows{size / rows:>10,.0f} bytes a row{size / 2**20:>10.1f} MiB")
 
 
-def measured(company: Company, raters: int) -> dict[str, float]:
-    """Milliseconds at work of each task of the schedule beside tables for so many raters. Explains what they say."""
+def measured(company: Company, raters: int, visits: Visits | None = None) -> dict[str, float]:
+    """Milliseconds of each task of the schedule, and of each visit, beside tables for so many raters.
+
+    Raises AssertionError where a statement of theirs reads what is not due, or not asked for.
+    """
     fill(company, raters)
+    works: dict[str, Work] = {entry["task"]: partial(_run, entry["task"]) for entry in SCHEDULE.values()}
+    works |= visits.works(RUNS + 1) if visits else {}
     found = {}
-    for entry in SCHEDULE.values():
-        found[entry["task"]] = _milliseconds(entry["task"])
-        for statement in said_by(entry["task"]):
+    for name, work in works.items():
+        found[name] = _milliseconds(work)
+        for statement in said_by(work):
             problem = unguided(statement)
-            assert not problem, f"{entry['task']}: {problem}\n{statement[0]}"
+            assert not problem, f"{name}: {problem}\n{statement[0]}"
     return found
 
 
 def fill(company: Company, raters: int) -> None:
     """Adds what is missing to so many raters of one open round, of whom nothing is due."""
     with context.transaction() as session:
-        cycle_id = session.scalar(select(Cycle.id))
+        cycle_id = session.scalar(select(Cycle.id).where(Cycle.phase == Phase.OPEN))
         there = session.scalar(select(func.count()).select_from(Invitation)) or 0
     cycle_id = cycle_id or company.open()[0]
     while there < raters:
@@ -133,10 +144,10 @@ def _add(session: Any, cycle_id: uuid.UUID, subject_id: uuid.UUID, number: int) 
     session.execute(insert(SignIn), [here | {"hash": os.urandom(32), "person_id": one} for one in people])
 
 
-def said_by(task: str) -> list[Said]:
-    """The statements of one run of a task, with their values."""
+def said_by(work: Work) -> list[Said]:
+    """The statements of one run of this, with their values."""
     with _noted() as said:
-        _run(task)
+        work()
     return said
 
 
@@ -203,19 +214,19 @@ def _run(task: str) -> None:
     getattr(importlib.import_module(module), name)()
 
 
-def _milliseconds(task: str) -> float:
+def _milliseconds(work: Work) -> float:
     """The best of some runs, of the clock: the database is at work too."""
     times = []
-    for _ in range(SWEEPS):
+    for _ in range(RUNS):
         began = time.perf_counter()
-        _run(task)
+        work()
         times.append(time.perf_counter() - began)
     return 1000 * min(times)
 
 
 def _show(kind: str, steps: list[dict[str, float]]) -> None:
     load = " ".join(f"{each:.1f}" for each in os.getloadavg())
-    print(f"{kind}: milliseconds of a task that finds nothing due; load averages {load}")
+    print(f"{kind}: milliseconds of a task that finds nothing due, and of visits; load averages {load}")
     print(f"  {'raters':<28}" + "".join(f"{raters:>10,}" for raters in STEPS) + "   exponent")
     for task in steps[0]:
         times = [step[task] for step in steps]

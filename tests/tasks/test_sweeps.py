@@ -1,4 +1,4 @@
-"""Sweeps look at what is due, and at nothing else. The short version of `make bench-tables`."""
+"""Sweeps look at what is due, visits at what is asked for. The short version of `make bench-tables`."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import pytest
 
 from survey import context
 from tests.benchmarks import tables
+from tests.benchmarks.visits import Visits
 
 
-def test_no_sweep_reads_the_rows_that_are_not_due(company):
-    tables.measured(company, 2_000)
+def test_no_sweep_reads_the_rows_that_are_not_due_and_no_visit_those_of_others(company):
+    tables.measured(company, 2_000, Visits(company))
 
 
 @pytest.mark.parametrize(
