@@ -1,18 +1,20 @@
-"""The `survey` command, each time in a process of its own, without loading the program anew each time.
+"""The `survey` command and the servers, in processes of their own, without loading the program anew each time.
 
-A process that has loaded the program and done nothing else with it is copied for each command, as it would be for a
-web server's workers. What a command is given and what comes of it is as for a process that starts from nothing: its
-arguments, its settings, its folder, both of its outputs and its exit code.
+A process that has loaded the program and done nothing else with it is copied for each of them, as it would be for a
+web server's workers. What they are given and what comes of it is as for a process that starts from nothing: their
+arguments, their settings, their folder, both of their outputs and their exit code.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import runpy
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -55,6 +57,13 @@ def from_nothing(
     )
 
 
+def server(module: str, *arguments: str, environ: Mapping[str, str] | None, log: Path) -> BaseProcess:
+    """Starts what `python -m` would, as the leader of a group of processes; all it says goes to the log."""
+    process = _LOADED.Process(target=_serve, args=(module, arguments, settings(environ), log))
+    process.start()
+    return process
+
+
 def settings(environ: Mapping[str, str] | None) -> dict[str, str]:
     """The environment of a process of the program: this one's, but no settings other than these."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SURVEY_")}
@@ -62,14 +71,25 @@ def settings(environ: Mapping[str, str] | None) -> dict[str, str]:
 
 
 def _command(arguments: tuple[str, ...], environ: dict[str, str], cwd: Path, outputs: tuple[Path, Path]) -> None:
+    _become(("survey", *arguments), environ, cwd, outputs)
+    from survey.app import command_line
+
+    command_line()
+
+
+def _serve(module: str, arguments: tuple[str, ...], environ: dict[str, str], log: Path) -> None:
+    os.setsid()
+    _become((module, *arguments), environ, ROOT, (log, log))
+    sys.stdout.reconfigure(write_through=True)  # type: ignore[union-attr]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def _become(argv: tuple[str, ...], environ: dict[str, str], cwd: Path, outputs: tuple[Path, Path]) -> None:
     for number, output in enumerate(outputs, start=1):
-        file = os.open(output, os.O_WRONLY | os.O_CREAT)
+        file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(file, number)
         os.close(file)
     os.environ.clear()
     os.environ.update(environ)
     os.chdir(cwd)
-    sys.argv = ["survey", *arguments]
-    from survey.app import command_line
-
-    command_line()
+    sys.argv = list(argv)

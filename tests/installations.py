@@ -6,7 +6,6 @@ import http.client
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -51,10 +50,10 @@ def running(
             "SURVEY_BASE_URL": f"http://127.0.0.1:{port}",
             "SURVEY_MAIL_PACE": "at_once",
         }
-        celery = [sys.executable, "-m", "celery", "-A", "tasks.worker"]
+        celery = ["celery", "-A", "tasks.worker"]
         commands = {
             "web": [
-                *(sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--no-control-socket"),
+                *("gunicorn", "--bind", f"127.0.0.1:{port}", "--no-control-socket"),
                 *("--worker-class", "gthread", "--workers", "1", "--threads", "4", web),
             ],
             "worker": [
@@ -83,21 +82,16 @@ def _processes(commands: Mapping[str, list[str]], settings: Mapping[str, str], l
     started = []
     try:
         for name, command in commands.items():
-            with (logs / f"{name}.log").open("wb") as log:
-                environ = survey_command.settings(settings)
-                started.append(
-                    subprocess.Popen(command, env=environ, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
-                )
+            started.append(survey_command.server(*command, environ=settings, log=logs / f"{name}.log"))
         yield
     finally:
         for process in started:
             process.terminate()
         for process in started:
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
+            process.join(30)
+            if process.exitcode is None:
                 os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+                process.join()
 
 
 def _answers(port: int) -> bool:
