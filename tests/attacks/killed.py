@@ -7,6 +7,7 @@ and between the steps of the tally. The child connects by itself, so that nothin
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import pkgutil
@@ -210,6 +211,11 @@ def main() -> None:
     # Once, and not in every child.
     pkgutil.resolve_name("tests.attacks.weakened")
     configure_mappers()
+    for url in ("sqlite://", "postgresql+psycopg://"):
+        # Connects to nothing yet, but loads the driver.
+        base.connect(url)
+    gc.collect()
+    gc.freeze()
     for line in sys.stdin:
         order = json.loads(line)
         said, say = os.pipe()
