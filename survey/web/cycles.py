@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from flask import Blueprint, redirect, render_template, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from sqlalchemy.orm import Session
@@ -21,12 +22,18 @@ from survey.core.access import Action, Role
 from survey.core.competencies import Section
 from survey.core.cycles import Phase
 from survey.core.errors import BadInput
-from survey.core.participation import Participation
+from survey.core.participation import Outlook, Participation
 from survey.services import custody, cycles, drafts, openings, participation, tally
 from survey.store.cycles import Cycle
 from survey.store.people import Person
 
 pages = Blueprint("cycles", __name__, url_prefix="/rounds")
+
+FEW = 10
+"""Up to so many reviews can be looked over without help."""
+
+AT_ONCE = 100
+"""Reviews on one page of a round."""
 
 
 class NameForm(FlaskForm):
@@ -62,6 +69,45 @@ class Line:
     subject: str
     pages: tuple[str, ...]
     participation: Participation
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some of the reviews of a round: all of them, or those with one outlook."""
+
+    outlook: Outlook | None
+    reviews: int
+
+    @property
+    def label(self) -> str:
+        """What these are."""
+        return self.outlook.label.capitalize() if self.outlook else "All"
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The reviews that a page of a round shows: of one part, so many at a time, by name."""
+
+    parts: tuple[Part, ...]
+    chosen: Outlook | None
+    lines: Sequence[Line]
+    number: int
+    total: int
+
+    @property
+    def first(self) -> int:
+        """The place of the first of them, from one on."""
+        return (self.number - 1) * AT_ONCE + 1
+
+    @property
+    def here(self) -> dict[str, object]:
+        """What leads back here, in an address."""
+        return ({"show": self.chosen} if self.chosen else {}) | ({"page": self.number} if self.number > 1 else {})
+
+    @property
+    def has_more(self) -> bool:
+        """Whether a page follows."""
+        return self.number * AT_ONCE < self.total
 
 
 @pages.get("")
@@ -142,7 +188,7 @@ def cycle(cycle_id: uuid.UUID) -> ResponseReturnValue:
             "cycles/cycle.html",
             cycle=row,
             phase=phase,
-            lines=_lines(session, row),
+            listing=_listing(_lines(session, row), is_open=phase is Phase.OPEN),
             undelivered=cycles.undelivered(session, cycle_id),
             last_day=rules.last_day(row.closes_at),
             blocks=[Section(block).heading for block in row.blocks],
@@ -162,6 +208,20 @@ def _lines(session: Session, row: Cycle) -> list[Line]:
         Line(review_id, subject, pages, going[review_id])
         for review_id, subject, pages in cycles.listed(session, row.id)
     ]
+
+
+def _listing(lines: Sequence[Line], *, is_open: bool) -> Listing:
+    """What the address asks for: a part by its outlook, where there are several in a round that is open; a page."""
+    outlooks = Counter(line.participation.outlook for line in lines)
+    parts: tuple[Part, ...] = ()
+    if is_open and len(outlooks) > 1 and len(lines) > FEW:
+        there = [outlook for outlook in Outlook if outlook in outlooks]
+        parts = (Part(None, len(lines)), *(Part(outlook, outlooks[outlook]) for outlook in there))
+    chosen = next((part.outlook for part in parts if part.outlook == request.args.get("show")), None)
+    asked = [line for line in lines if chosen in {None, line.participation.outlook}]
+    last = max(1, -(-len(asked) // AT_ONCE))
+    number = min(max(1, request.args.get("page", 1, type=int)), last)
+    return Listing(parts, chosen, asked[(number - 1) * AT_ONCE : number * AT_ONCE], number, len(asked))
 
 
 def _own(session: Session, person: Person) -> Sequence[Cycle]:

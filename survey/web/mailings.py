@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -60,4 +61,6 @@ def remind(cycle_id: uuid.UUID, review_id: uuid.UUID) -> ResponseReturnValue:
         flash(f"The next reminder about {subject} goes out now, in each rater’s office hours.", "done")
     else:
         flash(f"The next reminder about {subject} was brought forward today already. Nothing more is sent.", "done")
-    return redirect(url_for("cycles.cycle", cycle_id=cycle_id), 303)
+    # Back to the part of the list that it was pressed in.
+    here: dict[str, Any] = {name: request.args[name] for name in ("show", "page") if name in request.args}
+    return redirect(url_for("cycles.cycle", cycle_id=cycle_id, **here), 303)

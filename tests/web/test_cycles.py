@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import html
 import re
 from datetime import timedelta
 
 from survey import context
-from survey.services import cycles, nominations
-from tests.company import csrf
+from survey.core.relationships import Relationship
+from survey.services import cycles, drafts, nominations
+from survey.web import cycles as pages
+from tests.company import PEERS, csrf
 
 
 def test_a_manager_sets_a_round_up_page_by_page_and_opens_it(company, clock, rung):
@@ -71,6 +74,45 @@ def test_the_round_shows_counts_and_no_rater(company):
     assert "1 of 10 answered" in page
     for name in ("Ana", "Ben", "ines@company.test"):
         assert name not in page
+
+
+def test_a_large_round_is_looked_through_by_how_its_reviews_are_going(company, monkeypatch):
+    monkeypatch.setattr(pages, "FEW", 2)
+    monkeypatch.setattr(pages, "AT_ONCE", 2)
+    cycle_id, _ = company.draft()
+    few = dict.fromkeys(PEERS[:3], Relationship.PEER)
+    with context.transaction() as session:
+        for name in ("ewa", "farid", "grace"):
+            review = drafts.add_review(session, cycle_id, company.ids[name], [company.page_id])
+            nominations.choose(session, review.id, {company.ids[rater]: kind for rater, kind in few.items()})
+        parts = context.installation()
+        cycles.open_(session, cycle_id, parts.keyring, actor_id=None, now=context.now())
+    client = company.sign_in("marta")
+    shown = {
+        query: re.findall(r'<th scope="row">(\w+)', client.get(f"/rounds/{cycle_id}?{query}").text)
+        for query in ("", "page=2", "page=99", "show=out_of_reach&page=2", "show=under_way", "show=enough&page=x")
+    }
+    assert shown == {
+        "": ["Ewa", "Farid"],
+        "page=2": ["Grace", "Sam"],
+        "page=99": ["Grace", "Sam"],
+        "show=out_of_reach&page=2": ["Grace"],
+        "show=under_way": ["Sam"],
+        "show=enough&page=x": ["Ewa", "Farid"],
+    }
+    page = client.get(f"/rounds/{cycle_id}?show=out_of_reach&page=2").text
+    assert 'aria-current="true">Cannot be reached <span class="thin">3</span>' in page
+    assert "People under review, 3–3 of 3" in page
+    (remind,) = re.findall(r'action="([^"]*/remind[^"]*)"', page)
+    sent = client.post(html.unescape(remind), data={"csrf_token": csrf(page)})
+    assert sent.location == f"/rounds/{cycle_id}?show=out_of_reach&page=2"
+
+
+def test_a_small_round_is_shown_whole(company):
+    cycle_id, _ = company.open()
+    page = company.sign_in("marta").get(f"/rounds/{cycle_id}").text
+    assert "How they are going" not in page
+    assert "People under review</caption>" in page
 
 
 def test_closing_asks_first_and_then_has_it_counted(company, rung):
