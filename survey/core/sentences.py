@@ -180,7 +180,7 @@ def how_to_read(report: Report, name: str | None) -> tuple[str, ...]:
     has_bands = any(figure.band for row in report.rows.values() if len(row.scale) > 2 for figure in row.figures)
     bands = (
         "Where fewer than six people answered and their average lies near an end of the scale, a bar says so (“4.5 or "
-        "higher”) in place of the figure: no one’s own answer can be read off it.",
+        "higher”) in place of the figure, which could give single answers away.",
     )
     return (
         f"The ring is {own}, the dot is the average of others, the diamond is the manager.",
