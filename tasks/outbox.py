@@ -73,7 +73,7 @@ def _deliver(connection: Connection, mail_id: uuid.UUID, sender: Sender, *, leas
         with context.transaction() as session:
             outbox.delayed(session, mail_id, now=context.now())
         return False
-    with context.transaction() as session:
+    with context.one_step() as session:
         outbox.sent(session, mail_id)
     return True
 
