@@ -27,9 +27,10 @@ from sqlalchemy.orm import Session, configure_mappers
 
 from survey.core.mailings import CONSIDERATE
 from survey.core.responses import Answers
-from survey.services import openings, publication, responses, tally
+from survey.services import openings, publication, tally
 from survey.store import base
 from survey.store.keys import Keyring
+from tests import company
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -114,8 +115,7 @@ class Scene:
 def submit(scene: Scene, token: str, invitation: str, answers: list[Any], secret: str) -> None:
     """An answer as the program takes it."""
     with base.one_step(scene.engine).begin() as session:
-        asked = responses.asked(session, token, uuid.UUID(invitation))
-        responses.submit(session, asked, Answers(*answers), draft_secret=bytes.fromhex(secret))
+        company.submit(session, token, uuid.UUID(invitation), Answers(*answers), draft_secret=bytes.fromhex(secret))
 
 
 def sweep(scene: Scene, count: Callable[[Scene, Sequence[uuid.UUID]], None] | None = None) -> None:

@@ -31,6 +31,7 @@ def test_an_answer_is_marked_and_kept_or_neither_wherever_the_server_dies(gather
     steps = ("WITH claimed AS",) if is_one else ("UPDATE invitation SET", "INSERT INTO envelope", "DELETE FROM draft")
     assert {f"{side} {step}" for step in steps for side in ("before", "after")} <= set(points)
     assert points[-2:] == ["before COMMIT", "after COMMIT"]
+    assert len(points) >= (8 if is_one else 14)
     # Every rater who was not marked could answer with the same link; all are counted, each once.
     crowd.close_and_count()
     with crowd.engine.connect() as connection:
