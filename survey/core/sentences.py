@@ -19,6 +19,11 @@ from survey.core.sections import Section
 
 STRUGGLES = "Here more is worse: the fewer people have seen it, the better."
 
+BANDS = (
+    "Where fewer than six people answered and their average lies near an end of the scale, a bar says so (“4.5 or "
+    "higher”) in place of the figure, which could give single answers away."
+)
+
 READY = (
     "A yes means “often” or more on this level, and that the signal for the next is there. A group says yes only where "
     "all of its interval does."
@@ -178,17 +183,13 @@ def how_to_read(report: Report, name: str | None) -> tuple[str, ...]:
     who = f"{name} and their" if name else "you and your"
     own = "the self-rating" if name else "your own rating"
     has_bands = any(figure.band for row in report.rows.values() if len(row.scale) > 2 for figure in row.figures)
-    bands = (
-        "Where fewer than six people answered and their average lies near an end of the scale, a bar says so (“4.5 or "
-        "higher”) in place of the figure, which could give single answers away.",
-    )
     return (
         f"The ring is {own}, the dot is the average of others, the diamond is the manager.",
         "The line through the dot is where the average of all who might have been asked may well lie. A long line is "
         "a hint, not a verdict.",
         f"Every average rests on at least {report.k} people; only {who} manager are shown alone. From six people on, "
         "columns show how many chose each point.",
-        *bands * has_bands,
+        *([BANDS] if has_bands else []),
         "“Not observed” is no number: it is left out, and makes the number of people smaller.",
         "“No clear difference” does not say that all agree. It says that so few ratings show no difference.",
         "Others make a strength or a development area of something. Where the self-rating is 4 or more, it is a known "

@@ -19,7 +19,7 @@ from survey.core import mailings
 from survey.core.letters import Kind, Letter
 from survey.core.mailings import CONSIDERATE, Pace, Slot
 from survey.store import letters, outbox
-from survey.store.base import run
+from survey.store.base import is_on_postgresql, run
 from survey.store.cycles import Cycle
 from survey.store.letters import Taken
 from survey.store.mailings import Mailing, RefusedAddress, time_zone_of
@@ -131,7 +131,7 @@ def sent(session: Session, mail_id: uuid.UUID) -> None:
 
     On PostgreSQL it is one statement, and needs no transaction around it.
     """
-    if session.get_bind().dialect.name == "postgresql":
+    if is_on_postgresql(session):
         run(session, _SENT, {"mail": mail_id, "becomes": State.SETTLED})
         return
     run(session, _ADDRESS_WORKS, {"mail": mail_id})

@@ -21,7 +21,7 @@ from survey.core.relationships import Relationship
 from survey.core.responses import Answers, Response
 from survey.core.statements import Statement
 from survey.store import envelopes
-from survey.store.base import run
+from survey.store.base import is_on_postgresql, run
 from survey.store.cycles import Cycle, Review
 from survey.store.envelopes import Draft, Envelope
 from survey.store.invitations import Invitation, InvitationToken, State, fingerprint
@@ -125,7 +125,7 @@ def submit(session: Session, asked: Asked, answers: Answers, *, draft_secret: by
     """
     checked = responses.check(asked.questionnaire, answers)
     box = envelopes.seal(Response(asked.relationship, checked), asked.public_key)
-    if session.get_bind().dialect.name == "postgresql":
+    if is_on_postgresql(session):
         _hand_in(session, asked, box, draft_secret)
         return
     _claim(session, asked.invitation_id, State.DONE)
@@ -290,8 +290,8 @@ def _handing_in(*, has_draft: bool) -> Insert:
     values = select(
         bindparam("envelope", type_=Uuid), bindparam("review", type_=Uuid), bindparam("box", type_=LargeBinary)
     ).where(is_claimed)
-    kept = insert(Envelope).from_select(["id", "review_id", "box"], values)
-    return kept.add_cte(links, *[drafts] * has_draft).execution_options(preserve_rowcount=True)
+    kept = insert(Envelope).from_select(["id", "review_id", "box"], values).add_cte(links)
+    return (kept.add_cte(drafts) if has_draft else kept).execution_options(preserve_rowcount=True)
 
 
 def _delete_draft(session: Session, invitation_id: uuid.UUID, draft_secret: bytes | None) -> None:

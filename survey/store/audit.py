@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from survey.core import audit
 from survey.core.audit import Entry, Event
-from survey.store.base import Base, UtcDateTime
+from survey.store.base import Base, UtcDateTime, is_on_postgresql
 
 
 class AuditEntry(Base):
@@ -116,7 +116,7 @@ def _read_one(session: Session, number: int) -> Entry:
 
 def _take_turn(session: Session) -> None:
     """Two entries must not follow the same one. SQLite's writers take turns anyway."""
-    if session.get_bind().dialect.name == "postgresql":
+    if is_on_postgresql(session):
         session.execute(text("LOCK TABLE audit_entry IN SHARE ROW EXCLUSIVE MODE"))
 
 

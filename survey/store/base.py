@@ -144,6 +144,11 @@ def run(session: Session, statement: Executable, values: Any = None) -> CursorRe
     return session.connection().execute(statement, values)
 
 
+def is_on_postgresql(session: Session) -> bool:
+    """Whether this session works on PostgreSQL: one statement can say more there, and writers do not take turns."""
+    return session.get_bind().dialect.name == "postgresql"
+
+
 TRUSTED = 2.0
 """Seconds for which a connection that worked is asked nothing, as long as its server has not spoken up by itself."""
 

@@ -16,7 +16,7 @@ from sqlalchemy import ForeignKey, Index, and_, delete, func, insert, literal, o
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from survey.core.mailings import Pace, Planned, Slot
-from survey.store.base import UNORDERED, Base, UtcDateTime
+from survey.store.base import UNORDERED, Base, UtcDateTime, is_on_postgresql
 from survey.store.cycles import Review
 from survey.store.invitations import Invitation, State
 from survey.store.people import Person
@@ -203,14 +203,14 @@ def replace_pending(session: Session, person_id: uuid.UUID, cycle_id: uuid.UUID,
 
 def may_gather(session: Session) -> bool:
     """Whether this transaction may bind mailings to mails: one at a time does, and none while plans are changed."""
-    if session.get_bind().dialect.name != "postgresql":
+    if not is_on_postgresql(session):
         return True  # SQLite's writers take turns anyway.
     return bool(session.scalar(select(func.pg_try_advisory_xact_lock(ONE_GATHERS))))
 
 
 def _keep_from_gathering(session: Session) -> None:
     """Until this transaction ends nobody gathers: two that lock many rows in two orders wait for each other."""
-    if session.get_bind().dialect.name == "postgresql":
+    if is_on_postgresql(session):
         session.execute(select(func.pg_advisory_xact_lock(ONE_GATHERS)))
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, false, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from survey.core.access import Role
-from survey.store.base import Base, UtcDateTime, random_key
+from survey.store.base import Base, UtcDateTime, is_on_postgresql, random_key
 
 
 class Person(Base):
@@ -73,7 +73,7 @@ def by_address(session: Session, address: str) -> Person | None:
 
 def take_turns(session: Session) -> None:
     """Until this transaction ends no other one changes people. What it has read of them stays true."""
-    if session.get_bind().dialect.name == "postgresql":
+    if is_on_postgresql(session):
         # SQLite's writers take turns anyway.
         session.execute(text("LOCK TABLE person IN SHARE ROW EXCLUSIVE MODE"))
 
