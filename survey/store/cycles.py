@@ -105,6 +105,7 @@ class Review(Base):
     `managers` are those above the subject, by id from the top down, frozen at launch: the fixed tree of team views.
     `minutes` has how long the questionnaire takes by relationship, so that a mail need not read it.
     `published` is what the tally lets be said beside cells and comments, from then until the report is built.
+    `shaken` is how many envelopes it had when they were last rewritten together (survey.store.shakes).
     """
 
     __tablename__ = "review"
@@ -123,6 +124,7 @@ class Review(Base):
     published: Mapped[dict[str, Any] | None]
     answered: Mapped[int | None]
     attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    shaken: Mapped[int] = mapped_column(default=0, server_default="0")
 
     cycle: Mapped[Cycle] = relationship(back_populates="reviews")
     subject: Mapped[Person] = relationship()
