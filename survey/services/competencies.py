@@ -67,7 +67,7 @@ def newest(session: Session) -> Sequence[CompetencyPage]:
             & (latest.c.version == CompetencyPage.version),
         )
         .join(Competency)
-        .order_by(Competency.name, CompetencyPage.level)
+        .order_by(Competency.folded, Competency.id, CompetencyPage.level)
     ).all()
 
 

@@ -23,7 +23,7 @@ from survey.store.cycles import Cycle, Review
 from survey.store.invitations import Invitation, InvitationToken
 from survey.store.keys import Keyring
 from survey.store.mailings import RefusedAddress
-from survey.store.people import Person
+from survey.store.people import Person, by_name
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,13 @@ def review(session: Session, review_id: uuid.UUID) -> Review:
 
 def everything(session: Session) -> Sequence[Cycle]:
     """All cycles, the one that ends last first."""
-    return session.scalars(select(Cycle).order_by(Cycle.closes_at.desc(), Cycle.name)).all()
+    return session.scalars(select(Cycle).order_by(Cycle.closes_at.desc(), Cycle.folded)).all()
 
 
 def launched_by(session: Session, person_id: uuid.UUID) -> Sequence[Cycle]:
     """The cycles of one launcher, the one that ends last first."""
     return session.scalars(
-        select(Cycle).where(Cycle.launcher_id == person_id).order_by(Cycle.closes_at.desc(), Cycle.name)
+        select(Cycle).where(Cycle.launcher_id == person_id).order_by(Cycle.closes_at.desc(), Cycle.folded)
     ).all()
 
 
@@ -234,7 +234,7 @@ def listed(session: Session, cycle_id: uuid.UUID) -> list[tuple[uuid.UUID, str, 
         select(Review.id, Person.name)
         .join(Person, Person.id == Review.subject_id)
         .where(Review.cycle_id == cycle_id)
-        .order_by(Person.name, Person.address)
+        .order_by(*by_name())
     )
     return [(review_id, name, titles.get(review_id, ())) for review_id, name in rows]
 
@@ -259,7 +259,7 @@ def undelivered(session: Session, cycle_id: uuid.UUID) -> Sequence[Undelivered]:
                 .where(Review.cycle_id == cycle_id)
             )
         )
-        .order_by(Person.name)
+        .order_by(*by_name())
     )
     return [Undelivered(row.name, row.address, row.address != row.current) for row in rows]
 

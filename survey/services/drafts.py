@@ -11,7 +11,7 @@ from datetime import date, datetime
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
-from survey.core import cycles, greetings, questionnaires, releases
+from survey.core import cycles, greetings, names, questionnaires, releases
 from survey.core.competencies import Section
 from survey.core.cycles import Phase, Warning
 from survey.core.errors import BadInput, NotFound
@@ -22,7 +22,7 @@ from survey.store.competencies import CompetencyPage
 from survey.store.custody import Custody
 from survey.store.cycles import Cycle, Review, ReviewPage
 from survey.store.nominations import Nomination
-from survey.store.people import Person
+from survey.store.people import Person, by_name
 
 MANY_COLLEAGUES = 8
 
@@ -142,7 +142,7 @@ def add_people(
         select(Person).where(Person.id.in_(subject_ids), Person.is_active, Person.is_external.is_(False))
     ).all()
     without, added = [], []
-    for subject in sorted(subjects, key=lambda subject: subject.name):
+    for subject in sorted(subjects, key=lambda subject: names.in_order(subject.name)):
         if subject.id in there:
             continue
         pages = [newest.get((competency, level or subject.level or 0)) for competency in competency_ids]
@@ -244,7 +244,7 @@ def lines(session: Session, cycle_id: uuid.UUID) -> list[Line]:
         select(Review.id, Person.name, Person.team, Review.choice)
         .join(Person, Person.id == Review.subject_id)
         .where(Review.cycle_id == cycle_id)
-        .order_by(Person.name, Person.address)
+        .order_by(*by_name())
     )
     return [
         Line(review_id, name, team, titles.get(review_id, ()), dict(chosen.get(review_id, {})), Choice(choice))
@@ -270,9 +270,9 @@ def warnings(
         .join(Nomination, Nomination.rater_id == Person.id)
         .join(Review, Review.id == Nomination.review_id)
         .where(Review.cycle_id == cycle_id)
-        .group_by(Person.id, Person.name)
+        .group_by(Person.id)
         .having(func.count() > MANY_COLLEAGUES)
-        .order_by(Person.name)
+        .order_by(*by_name())
     )
     found += [
         Warning(f"{name} is asked about {count} colleagues.", "Ask somebody else about some of them.", "raters")
@@ -283,7 +283,7 @@ def warnings(
         select(Review.id, Person.name)
         .join(Person, Person.id == Review.subject_id)
         .where(Review.cycle_id == cycle_id)
-        .order_by(Person.name)
+        .order_by(*by_name())
     ):
         found += cycles.warnings(name, dict(chosen.get(review_id, {})), cycle.minimum)
     return found

@@ -11,7 +11,7 @@ from email.utils import getaddresses
 from sqlalchemy import ColumnElement, delete, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from survey.core import cycles, nominations
+from survey.core import cycles, names, nominations
 from survey.core import people as rules
 from survey.core.access import Standing
 from survey.core.cycles import Phase
@@ -23,7 +23,7 @@ from survey.store import cycles as rounds
 from survey.store import outbox
 from survey.store.cycles import Cycle, Review
 from survey.store.nominations import Nomination
-from survey.store.people import Person, by_address, reports_to
+from survey.store.people import Person, by_address, by_name, is_called, reports_to
 
 LAST_WORD = timedelta(days=2)
 """So long before silence counts as approval, managers are told what still waits for them."""
@@ -83,19 +83,16 @@ def candidates(
         )
     )
     wanted: ColumnElement[bool] = Person.id.in_({*chart, *earlier, *chosen})
-    if search:
-        pattern = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    if names.words(search):
         found = session.scalars(
             select(Person.id)
-            .where(Person.name.ilike(f"%{pattern}%", escape="\\"), Person.is_active, Person.is_external.is_(False))
-            .order_by(Person.name)
+            .where(is_called(search), Person.is_active, Person.is_external.is_(False))
+            .order_by(*by_name())
             .limit(FOUND_AT_MOST)
         ).all()
         wanted = or_(wanted, Person.id.in_(found))
     rows = session.scalars(
-        select(Person)
-        .where(wanted, Person.is_active, Person.id != review.subject_id)
-        .order_by(Person.name, Person.address)
+        select(Person).where(wanted, Person.is_active, Person.id != review.subject_id).order_by(*by_name())
     )
     return [
         Candidate(
@@ -249,7 +246,7 @@ def waiting_for(session: Session, person_id: uuid.UUID) -> tuple[list[Waiting], 
             Cycle.phase == Phase.NOMINATING,
             or_(subject.id == person_id, subject.manager_id == person_id),
         )
-        .order_by(Cycle.opens_at, subject.name)
+        .order_by(Cycle.opens_at, *by_name(subject))
     )
     lines = [
         (subject_id, Waiting(review_id, name, cycle, Choice(choice), nominations.approves_itself_at(opens_at)))

@@ -19,7 +19,7 @@ from survey.store import mailings
 from survey.store.cycles import Cycle, Review
 from survey.store.invitations import Invitation, InvitationToken, State
 from survey.store.nominations import Nomination
-from survey.store.people import Person
+from survey.store.people import Person, by_name
 
 
 def of(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> dict[uuid.UUID, Participation]:
@@ -79,7 +79,7 @@ def raters(session: Session, review_id: uuid.UUID) -> list[tuple[uuid.UUID, str,
         select(Person.id, Person.name, Nomination.relationship)
         .join(Nomination, Nomination.rater_id == Person.id)
         .where(Nomination.review_id == review_id)
-        .order_by(Person.name)
+        .order_by(*by_name())
     )
     return [(person_id, name, Relationship(kind)) for person_id, name, kind in rows]
 

@@ -24,7 +24,7 @@ from survey.core.errors import NotFound
 from survey.core.reports import Report
 from survey.store import audit, people, reports
 from survey.store.cycles import Cycle, Review, readable_by
-from survey.store.people import Person
+from survey.store.people import Person, by_name
 
 
 def read(session: Session, review_id: uuid.UUID) -> Edition:
@@ -184,6 +184,6 @@ def readable(session: Session, subject_ids: Sequence[uuid.UUID], *, standing: St
         .join(Cycle, Cycle.id == Review.cycle_id)
         .join(Person, Person.id == Review.subject_id)
         .where(Review.subject_id.in_(subject_ids), readable_by(standing))
-        .order_by(Cycle.closes_at.desc(), Person.name)
+        .order_by(Cycle.closes_at.desc(), *by_name())
     )
     return [Listed(*row) for row in rows]

@@ -25,7 +25,7 @@ from survey.store.base import is_on_postgresql, run
 from survey.store.cycles import Cycle, Review
 from survey.store.envelopes import Draft, Envelope
 from survey.store.invitations import Invitation, InvitationToken, State, fingerprint
-from survey.store.people import Person
+from survey.store.people import Person, by_name
 
 
 @dataclass(frozen=True)
@@ -245,7 +245,7 @@ def _opened(*, is_one: bool, has_reader: bool) -> Select[Any]:
             Invitation.state == State.OPEN,
             Cycle.phase == Phase.OPEN,
         )
-        .order_by(Cycle.closes_at, Cycle.name, Cycle.id, Person.name)
+        .order_by(Cycle.closes_at, Cycle.folded, Cycle.id, *by_name())
     )
     if is_one:
         found = found.where(Invitation.id == bindparam("invitation_id"))

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Engine,
     Executable,
     MetaData,
+    String,
     TypeDecorator,
     Uuid,
     create_engine,
@@ -25,8 +26,13 @@ from sqlalchemy import (
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import InvalidatePoolError, OperationalError
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker, validates
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+from survey.core import names
 
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -84,6 +90,43 @@ class UtcDateTime(TypeDecorator[datetime]):
 def random_key() -> Mapped[uuid.UUID]:
     """A primary key that says nothing about when or in which order rows were made."""
     return mapped_column(Uuid, primary_key=True, default=uuid.uuid4)
+
+
+class Named:
+    """A row that people look for by its name. `folded` is what is compared; it follows the name by itself.
+
+    Only where names are set on objects or inserted: an UPDATE that sets `name` must set both.
+    """
+
+    name: Mapped[str]
+    folded: Mapped[str] = mapped_column(
+        # By code points, as SQLite compares: a collation of the server would have an order of its own.
+        String().with_variant(String(collation="C"), "postgresql"),
+        default=lambda context: names.folded(context.get_current_parameters()["name"]),
+        server_default="",
+    )
+
+    @validates("name")
+    def _fold(self, key: str, name: str) -> str:
+        self.folded = names.folded(name)
+        return name
+
+
+class Plainly(FunctionElement[str]):
+    """A text that is sorted by its code points on every database."""
+
+    inherit_cache = True
+    type = String()
+
+
+@compiles(Plainly)
+def _plain_anywhere(element: Plainly, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.clauses, **options)
+
+
+@compiles(Plainly, "postgresql")
+def _plain_on_postgresql(element: Plainly, compiler: SQLCompiler, **options: Any) -> str:
+    return f'{compiler.process(element.clauses, **options)} COLLATE "C"'
 
 
 def connect(url: str) -> Engine:

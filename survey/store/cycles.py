@@ -30,12 +30,12 @@ from survey.core.cycles import ATTEMPTS, Phase
 from survey.core.errors import NotFound
 from survey.core.nominations import Choice
 from survey.core.questionnaires import Questionnaire, Scale
-from survey.store.base import Base, UtcDateTime, random_key
+from survey.store.base import Base, Named, UtcDateTime, random_key
 from survey.store.competencies import Competency, CompetencyPage
 from survey.store.people import Person
 
 
-class Cycle(Base):
+class Cycle(Named, Base):
     """A round of reviews. `public_key` seals its envelopes; the private one lies outside the database.
 
     `opens_at` is the plan until it opens, and then when it did. `labels` are the words of the frequency scale, where
@@ -62,7 +62,6 @@ class Cycle(Base):
     )
 
     id: Mapped[uuid.UUID] = random_key()
-    name: Mapped[str]
     launcher_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("person.id"))
     phase: Mapped[str] = mapped_column(default=Phase.DRAFT)
     minimum: Mapped[int]

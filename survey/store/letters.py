@@ -26,7 +26,7 @@ from survey.store.cycles import Cycle, Review
 from survey.store.invitations import Invitation, InvitationToken, State, mint
 from survey.store.mailings import Mailing, RefusedAddress, Snooze, time_zone_of
 from survey.store.outbox import DIGEST
-from survey.store.people import Person, SignInLink
+from survey.store.people import Person, SignInLink, by_name
 from survey.store.plans import Plan
 from survey.store.reports import Report
 
@@ -90,7 +90,7 @@ _ASKED = (
         Cycle.phase == Phase.OPEN,
         Cycle.closes_at > bindparam("now", type_=UtcDateTime),
     )
-    .order_by(Cycle.closes_at, Cycle.name, Cycle.id, Person.name)
+    .order_by(Cycle.closes_at, Cycle.folded, Cycle.id, *by_name())
 )
 _DUE = select(Mailing.cycle_id, Mailing.slot).where(Mailing.mail_id == bindparam("mail"))
 
@@ -194,7 +194,7 @@ def _team(session: Session, cycle: Cycle, manager_id: uuid.UUID, *further: Colum
         select(Person.name)
         .join(Review, Review.subject_id == Person.id)
         .where(Review.cycle_id == cycle.id, Person.manager_id == manager_id, *further)
-        .order_by(Person.name)
+        .order_by(*by_name())
     )
     return tuple(session.scalars(names))
 

@@ -28,7 +28,7 @@ from survey.store.cycles import Cycle, Review, locked, questionnaire
 from survey.store.invitations import Invitation
 from survey.store.keys import Keyring
 from survey.store.nominations import Nomination
-from survey.store.people import Person
+from survey.store.people import Person, by_name
 
 PORTION = 100
 """So many reviews are opened in one transaction. A round that has no more is open at once."""
@@ -51,7 +51,7 @@ def begin(
     others = Nomination.relationship != Relationship.SELF
     asked = select(Nomination.rater_id).where(Nomination.review_id == Review.id, others).correlate(Review)
     lonely = select(Person.name).join(Review, Review.subject_id == Person.id)
-    name = session.scalar(lonely.where(Review.cycle_id == cycle_id, ~asked.exists()).order_by(Person.name).limit(1))
+    name = session.scalar(lonely.where(Review.cycle_id == cycle_id, ~asked.exists()).order_by(*by_name()).limit(1))
     if name is not None:
         raise _nobody_asked(name)
     _wrapped_key(session, cycle_id, keyring)

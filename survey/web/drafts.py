@@ -17,7 +17,7 @@ from wtforms.widgets import CheckboxInput, ListWidget
 from survey import context
 from survey.context import needs
 from survey.core import cycles as rules
-from survey.core import greetings, questionnaires, releases
+from survey.core import greetings, names, questionnaires, releases
 from survey.core.access import Action, Role
 from survey.core.competencies import Section
 from survey.core.cycles import Phase
@@ -170,7 +170,7 @@ def people_(cycle_id: uuid.UUID) -> ResponseReturnValue:
         form.competencies.choices = {
             str(one.competency.id): one.competency.name for one in competencies.newest(session)
         }
-    teams = sorted({one.team for one in candidates if one.team})
+    teams = sorted({one.team for one in candidates if one.team}, key=names.in_order)
     wanted = {name: request.args.get(name, "").strip() for name in ("q", "team", "level")}
     shown = [one for one in candidates if _fits(one, wanted)]
     form.subjects.choices = {str(one.id): one.name for one in (candidates if form.is_submitted() else shown)}
@@ -383,7 +383,7 @@ def _candidates(session: Session) -> list[Candidate]:
 
 def _fits(one: Candidate, wanted: dict[str, str]) -> bool:
     return (
-        wanted["q"].casefold() in one.name.casefold()
+        names.fits(wanted["q"], one.name)
         and wanted["team"] in {"", one.team}
         and wanted["level"] in {"", str(one.level or "")}
     )
