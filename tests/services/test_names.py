@@ -153,3 +153,11 @@ def test_a_changed_name_is_found_and_the_one_before_is_not(company):
     with context.reading() as session:
         found = [people.search(session, Search(words=typed), offset=0, limit=9)[0] for typed in ("gomez", "ulf")]
     assert [[row.name for row in rows] for rows in found] == [["Ánxela Gómez"], []]
+
+
+def test_a_page_typed_otherwise_is_of_the_same_competency(company):
+    page = (SAMPLES / "product-stability-level-3.txt").read_bytes()
+    typed = ("Être à l’écoute", unicodedata.normalize("NFD", "Être à l'écoute"), "être À L’ÉCOUTE")
+    with context.transaction() as session:
+        found = {competencies.import_page(session, page, competency=name).competency.name for name in typed}
+    assert found == {typed[0]}
