@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    Connection,
     CursorResult,
     DateTime,
     Dialect,
@@ -22,6 +23,7 @@ from sqlalchemy import (
     Uuid,
     create_engine,
     event,
+    text,
 )
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -285,18 +287,35 @@ def clean_up(engine: Engine) -> bool:
     """
     if engine.dialect.name == "sqlite":
         return _emptied_log(engine)
-    try:
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql(f"SET lock_timeout = {PASSING}")
-            try:
-                for command, table in _LEFT_BY_ANSWERS:
-                    connection.exec_driver_sql(f'{command} "{table}"')
-            finally:
-                connection.exec_driver_sql("RESET lock_timeout")
-    except OperationalError:
-        return False
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if not _nobody_sees_old_rows(connection):
+            return False
+        connection.exec_driver_sql(f"SET lock_timeout = {PASSING}")
+        try:
+            for command, table in _LEFT_BY_ANSWERS:
+                connection.exec_driver_sql(f'{command} "{table}"')
+        except OperationalError:
+            return False
+        finally:
+            connection.exec_driver_sql("RESET lock_timeout")
     return True
 
+
+def _nobody_sees_old_rows(connection: Connection) -> bool:
+    """Whether all transactions that began before this moment end soon: what they could still see is never removed."""
+    this_moment = connection.exec_driver_sql("SELECT pg_current_xact_id()::xid::text").scalar_one()
+    until = time.monotonic() + PASSING / 1000
+    while connection.execute(_OLDER, {"moment": this_moment}).scalar_one():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+_OLDER = text("""
+    SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+    AND backend_type = 'client backend' AND age(backend_xmin) > age(CAST(CAST(:moment AS text) AS xid))
+""")
 
 PASSING = 500
 """Milliseconds for which cleaning waits for others, and others for it to give up."""

@@ -115,6 +115,19 @@ def test_a_reader_in_the_way_has_the_shake_done_again(gather):
     _by_chance(snapshots.linked(crowd))
 
 
+@pytest.mark.postgresql
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_while_a_backup_still_sees_old_rows_the_shake_is_not_done(gather):
+    crowd = gather(RATERS)
+    crowd.answer(as_built)
+    written = _transactions(crowd.engine)
+    with crowd.engine.connect().execution_options(isolation_level="REPEATABLE READ") as backup:
+        backup.execute(text("SELECT count(*) FROM person"))
+        assert shakes.sweep() == 0
+    assert shakes.sweep() == 1
+    assert not written & set(snapshots.transactions_in_the_file(crowd.engine))
+
+
 def _by_chance(found):
     assert _surely(found) == 0
     assert {name: number for name, number in found.items() if number > BY_CHANCE} == {}
