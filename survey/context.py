@@ -8,7 +8,7 @@ import zoneinfo
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -26,6 +26,7 @@ from survey.core.mailings import Pace
 from survey.services import cycles, sign_ins
 from survey.store.cycles import Cycle
 from survey.store.keys import Keyring
+from survey.store.mailings import time_zone_of
 from survey.store.people import Person
 
 EXTENSION = "survey"
@@ -89,6 +90,12 @@ def one_step() -> AbstractContextManager[Session]:
 def now() -> datetime:
     """The time, in UTC. The one clock of the program."""
     return installation().clock()
+
+
+def zone() -> tzinfo:
+    """The time zone of whoever is signed in: their own, or that of the installation."""
+    person, home = account(), installation().pace.home
+    return time_zone_of(person, home) if person else home
 
 
 @cache

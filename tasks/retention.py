@@ -19,7 +19,8 @@ def delete_due() -> int:
     with context.transaction() as session:
         done = retention.delete_invitations(session, before=now - kept.invitations_kept, now=now)
     with context.transaction() as session:
-        done += retention.delete_reports(session, before=months_before(now, kept.reports_kept_months), now=now)
+        today = now.astimezone(kept.pace.home)
+        done += retention.delete_reports(session, before=months_before(today, kept.reports_kept_months), now=now)
     if done:
         base.rewrite(kept.engine, retention.touched())
     return done

@@ -209,7 +209,7 @@ def cycle_list(make: Make) -> None:
         if not rows:
             print("There is no round yet.")
         for row in rows:
-            print(f"{row.id}  {row.name}  ({Phase(row.phase).label}, last day {row.closes_at:%Y-%m-%d})")
+            print(f"{row.id}  {row.name}  ({Phase(row.phase).label}, last day {row.last_day})")
             going = participation.of(session, row.id, now=context.now())
             for review_id, subject, _ in cycles.listed(session, row.id):
                 said = f"{going[review_id].answered} of {going[review_id].invited} answered"

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 
-from survey.core import cycles
+from survey.core import cycles, days
+from survey.core.days import at_hour, local_day, start_of
 
 FIRST_HOUR = time(9)
 LAST_HOUR = time(17)
@@ -73,15 +74,18 @@ class Pace:
         moment = next_office_moment(now, zone, after=last_day, days_off=self.days_off)
         if until is None or moment < until:
             return moment
-        return now if last_day is None or local_day(now, zone) > last_day else start_of(last_day, zone, days=1)
+        return now if last_day is None or local_day(now, zone) > last_day else days.end_of(last_day, zone)
 
-    def plan(self, opens_at: datetime, closes_at: datetime, zone: tzinfo) -> tuple[Planned, ...]:
+    def plan(
+        self, opens_at: datetime, closes_at: datetime, zone: tzinfo, *, of: tzinfo | None = None
+    ) -> tuple[Planned, ...]:
         """What a round that opens and closes then means to send to somebody in this zone: at most four mailings.
 
-        Each is on a working day of its own, in office hours. What would come too late, or on the day of the next
-        one, because a weekend lies there, is moved to the morning of the working day before.
+        Each mailing is on a working day of its own, in office hours. What would come too late, or on the day of the
+        next one, because a weekend lies there, is moved to the morning of the working day before. `of` is the zone
+        whose days the round has, by default that of the installation.
         """
-        reminders = cycles.reminders(opens_at, closes_at)
+        reminders = cycles.reminders(opens_at, closes_at, of or self.home)
         if not self.is_considerate:
             return (
                 Planned(Slot.OPENING, opens_at),
@@ -96,7 +100,7 @@ class Pace:
                 moment = _morning_before(min(reminder.due_at, latest), zone, self.days_off)
             if local_day(opening.due_at, zone) < local_day(moment, zone) and moment <= latest:
                 kept.insert(0, Planned(Slot(reminder.slot), moment))
-                latest = start_of(local_day(moment, zone), zone) - timedelta(seconds=1)
+                latest = start_of(local_day(moment, zone), zone) - days.A_MOMENT
         return (opening, *kept)
 
 
@@ -111,9 +115,9 @@ def next_office_moment(
     day = local_day(moment, zone)
     if after is not None and day <= after:
         day = after + timedelta(days=1)
-    while not (is_working_day(day, days_off) and moment < _at(day, LAST_HOUR, zone)):
+    while not (is_working_day(day, days_off) and moment < at_hour(day, LAST_HOUR, zone)):
         day += timedelta(days=1)
-    return max(moment.astimezone(UTC), _at(day, FIRST_HOUR, zone))
+    return max(moment.astimezone(UTC), at_hour(day, FIRST_HOUR, zone))
 
 
 def is_office_hour(moment: datetime, zone: tzinfo, days_off: Container[date] = ()) -> bool:
@@ -126,19 +130,9 @@ def is_working_day(day: date, days_off: Container[date] = ()) -> bool:
     return day.weekday() < WEEKEND and day not in days_off
 
 
-def local_day(moment: datetime, zone: tzinfo) -> date:
-    """The day that it is in this zone."""
-    return moment.astimezone(zone).date()
-
-
-def start_of(day: date, zone: tzinfo, *, days: int = 0) -> datetime:
-    """The moment (UTC) at which a day begins in this zone, or one so many days later."""
-    return _at(day + timedelta(days=days), time.min, zone)
-
-
 def morning_of(day: date, zone: tzinfo) -> datetime:
     """The first office hour of a day in this zone, in UTC."""
-    return _at(day, FIRST_HOUR, zone)
+    return at_hour(day, FIRST_HOUR, zone)
 
 
 def days_to_choose(
@@ -146,8 +140,8 @@ def days_to_choose(
 ) -> tuple[date, ...]:
     """The days on which a rater may ask to be reminded: working days from tomorrow on, in time before the end."""
     today, last = local_day(now, zone), local_day(closes_at - MARGIN, zone)
-    days = (today + timedelta(days=number) for number in range(1, (last - today).days + 1))
-    in_time = (day for day in days if is_working_day(day, days_off) and morning_of(day, zone) <= closes_at - MARGIN)
+    to_come = (today + timedelta(days=number) for number in range(1, (last - today).days + 1))
+    in_time = (day for day in to_come if is_working_day(day, days_off) and morning_of(day, zone) <= closes_at - MARGIN)
     return tuple(day for day, _ in zip(in_time, range(CHOICES), strict=False))
 
 
@@ -173,10 +167,6 @@ def next_reminder(pending: Sequence[Planned]) -> Planned | None:
 
 def _morning_before(moment: datetime, zone: tzinfo, days_off: Container[date]) -> datetime:
     day = local_day(moment, zone)
-    while not (is_working_day(day, days_off) and _at(day, FIRST_HOUR, zone) <= moment):
+    while not (is_working_day(day, days_off) and at_hour(day, FIRST_HOUR, zone) <= moment):
         day -= timedelta(days=1)
-    return _at(day, FIRST_HOUR, zone)
-
-
-def _at(day: date, hour: time, zone: tzinfo) -> datetime:
-    return datetime.combine(day, hour, zone).astimezone(UTC)
+    return at_hour(day, FIRST_HOUR, zone)

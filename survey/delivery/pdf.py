@@ -85,7 +85,7 @@ def _content(edition: Edition, planned: Planned) -> dict[str, Any]:
         "title": f"{edition.subject}, {edition.cycle}",
         "subject": _broken(edition.subject),
         "cycle": _broken(edition.cycle),
-        "closed": _day(edition.closed_at),
+        "closed": _day(edition.closed_on),
         "reading": sentences.how_to_read(whole, name),
         "talking": [
             {

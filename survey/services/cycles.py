@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from survey.core import cycles, releases
+from survey.core import cycles, days, releases
 from survey.core.audit import Event
 from survey.core.cycles import Phase
 from survey.core.errors import BadInput, IllegalStep, NotFound
@@ -116,11 +116,15 @@ def move_end(
     actor_id: uuid.UUID | None,
     now: datetime,
 ) -> None:
-    """Another end for a draft or an open cycle; reminders that have not gone out move with it."""
+    """Another end for a draft or an open cycle; reminders that have not gone out move with it.
+
+    Its days are those of the installation from here on: whoever says a day now means one of these.
+    """
     cycle = store.locked(session, cycle_id)
     phase = Phase(cycle.phase)
     cycles.require(phase, Phase.DRAFT, Phase.NOMINATING, Phase.OPEN)
-    before, cycle.closes_at = cycle.closes_at, cycles.check_end(now, closes_at)
+    before = cycle.last_day
+    cycle.closes_at, cycle.time_zone = cycles.check_end(now, closes_at), days.zone_name(pace.home)
     if phase is not Phase.OPEN:
         return
     assert cycle.opens_at is not None  # noqa: S101 - an open cycle has been opened
@@ -128,7 +132,7 @@ def move_end(
     mailings.replan(
         session, cycle_id, opens_at=cycle.opens_at, closes_at=closes_at, pace=pace, reminders=cycle.reminders
     )
-    detail = {"last day": str(cycles.last_day(closes_at)), "before": str(cycles.last_day(before))}
+    detail = {"last day": str(cycle.last_day), "before": str(before)}
     audit.record(session, Event.CYCLE_CHANGED, actor_id=actor_id, about=cycle_id, now=now, detail=detail)
 
 
@@ -205,7 +209,7 @@ def release(session: Session, cycle_id: uuid.UUID, *, actor_id: uuid.UUID | None
     to = cycles.step(Phase(cycle.phase), Phase.RELEASED)
     if not cycle.is_key_destroyed:
         raise BadInput("The key of this round is just being destroyed. Please try again in a minute.")
-    cycle.phase, cycle.held_until, cycle.attempts = to, releases.held_until(now, cycle.manager_days), 0
+    cycle.phase, cycle.held_until, cycle.attempts = to, releases.held_until(now, cycle.manager_days, cycle.zone), 0
     managers = dict.fromkeys(row.subject.manager_id for row in cycle.reviews)
     session.add_all(
         outbox.Mail(kind=Kind.TEAM_REPORTS, person_id=manager_id, reference=cycle_id, due_at=now)

@@ -6,12 +6,12 @@ import uuid
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, tzinfo
 
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
-from survey.core import cycles, greetings, names, questionnaires, releases
+from survey.core import cycles, days, greetings, names, questionnaires, releases
 from survey.core.competencies import Section
 from survey.core.cycles import Phase, Warning
 from survey.core.errors import BadInput, NotFound
@@ -55,18 +55,20 @@ def make(
     minimum: int = cycles.DEFAULT_MINIMUM,
     closes_at: datetime | None = None,
     blocks: Iterable[Section] = questionnaires.ON_BY_DEFAULT,
+    zone: tzinfo = UTC,
     now: datetime,
 ) -> Cycle:
-    """A new draft, by default with the usual decisions.
+    """A new draft, by default with the usual decisions. Its days are those of `zone`.
 
     Raises `BadInput` for a missing name, a minimum that does not protect, or an early end.
     """
-    end = closes_at or cycles.end_of((now + cycles.DEFAULT_DURATION).date())
+    end = closes_at or days.end_of(days.local_day(now, zone) + cycles.DEFAULT_DURATION, zone)
     cycle = Cycle(
         name=_name(name),
         launcher_id=launcher_id,
         minimum=cycles.check_minimum(minimum),
         closes_at=cycles.check_end(now, end),
+        time_zone=days.zone_name(zone),
         blocks=sorted(set(blocks) | questionnaires.ALWAYS_ON),
     )
     session.add(cycle)
@@ -74,14 +76,22 @@ def make(
     return cycle
 
 
-def copy(session: Session, source_id: uuid.UUID, name: str, *, launcher_id: uuid.UUID, now: datetime) -> Cycle:
+def copy(
+    session: Session,
+    source_id: uuid.UUID,
+    name: str,
+    *,
+    launcher_id: uuid.UUID,
+    zone: tzinfo = UTC,
+    now: datetime,
+) -> Cycle:
     """A new draft with the decisions, people and raters of an earlier cycle.
 
     Pages are the newest of the same competency, at the level that each person has now; people who are not active any
     more are left out. Raises `NotFound`, and `BadInput` for a missing name.
     """
     source = store.get(session, source_id)
-    cycle = make(session, name, launcher_id=launcher_id, now=now)
+    cycle = make(session, name, launcher_id=launcher_id, zone=zone, now=now)
     cycle.minimum, cycle.blocks, cycle.labels = source.minimum, list(source.blocks), source.labels
     cycle.greeting, cycle.reminders = source.greeting, source.reminders
     cycle.manager_days = source.manager_days
@@ -211,9 +221,12 @@ def set_dates(
     closes_at: datetime,
     reminders: Iterable[str],
     manager_days: int = 0,
+    zone: tzinfo = UTC,
     now: datetime,
 ) -> None:
     """When it opens (None: by hand), when it closes, which reminders go out, and who reads the reports first.
+
+    Its days are those of `zone`.
 
     `manager_days`: so many days before the subjects, 0 for both at once. Raises `BadInput` for a start in the past, an
     end too soon after it, or too many such days.
@@ -223,7 +236,7 @@ def set_dates(
         raise BadInput("People are choosing their raters, until two days before the round opens: it needs its day.")
     if opens_at is not None and opens_at <= now:
         raise BadInput("The day of opening must be in the future; leave it empty to open the round by hand.")
-    cycle.closes_at = cycles.check_end(opens_at or now, closes_at)
+    cycle.closes_at, cycle.time_zone = cycles.check_end(opens_at or now, closes_at), days.zone_name(zone)
     cycle.manager_days = manager_days and releases.check_days(manager_days)
     cycle.opens_at = opens_at
     cycle.is_scheduled = cycle.is_scheduled and opens_at is not None
@@ -260,7 +273,7 @@ def warnings(
     `days_off` are the holidays of the company, by name.
     """
     cycle = store.get(session, cycle_id)
-    general = (cycles.weak_minimum(cycle.minimum), cycles.about_the_end(cycle.closes_at, days_off))
+    general = (cycles.weak_minimum(cycle.minimum), cycles.about_the_end(cycle.last_day, days_off))
     found = [warning for warning in general if warning]
     custody = session.get(Custody, cycle_id)
     if custody is not None and not custody.is_tested:

@@ -15,7 +15,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import delete, insert, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from survey.core import mailings
+from survey.core import days, mailings
 from survey.core.audit import Event
 from survey.core.cycles import Phase, require
 from survey.core.errors import CLOSED, BadInput, IllegalStep, LinkClosed, NotFound
@@ -78,9 +78,9 @@ def gather(session: Session, *, pace: Pace, now: datetime, limit: int = 500) -> 
             if moment > now:
                 _put_off(session, person.id, now, moment)
                 continue
-            mail_id = _new_digest(session, person.id, pace, now, mailings.local_day(now, zone))
+            mail_id = _new_digest(session, person.id, pace, now, days.local_day(now, zone))
             made += 1
-        end = mailings.start_of(mailings.local_day(now, zone), zone, days=1)
+        end = days.end_of(days.local_day(now, zone), zone)
         session.execute(update(Mailing).where(*_unbound(person.id), Mailing.due_at < end).values(mail_id=mail_id))
     return made
 
@@ -95,7 +95,7 @@ def reminding(session: Session, token: str, *, pace: Pace, now: datetime) -> Map
         person = session.get_one(Person, person_id)
         wish = wishes.get((person_id, cycle_id))
         zone = time_zone_of(person, pace.home)
-        is_snoozed = wish is not None and (wish.until is None or wish.until > mailings.local_day(now, zone))
+        is_snoozed = wish is not None and (wish.until is None or wish.until > days.local_day(now, zone))
         found[cycle_id] = Reminding(
             mailings.days_to_choose(now, closes_at, zone, pace.days_off),
             is_snoozed,
@@ -165,7 +165,7 @@ def remind(session: Session, review_id: uuid.UUID, *, pace: Pace, actor_id: uuid
     require(Phase(review.cycle.phase), Phase.OPEN)
     if review.cycle.reminders == []:
         raise IllegalStep("This round was set up without reminders.")
-    today = mailings.start_of(mailings.local_day(now, pace.home), pace.home)
+    today = days.start_of(days.local_day(now, pace.home), pace.home)
     if audit.is_recorded(session, Event.RATERS_REMINDED, about=review_id, since=today):
         return False
     _bring_forward(session, review, pace, now)
@@ -185,7 +185,7 @@ def _bring_forward(session: Session, review: Review, pace: Pace, now: datetime) 
         pending.setdefault(person_id, []).append(Planned(Slot(slot), due_at))
     last_days = outbox.last_days(session, pending)
     for rater in raters:
-        today = mailings.local_day(now, time_zone_of(rater, pace.home))
+        today = days.local_day(now, time_zone_of(rater, pace.home))
         following = mailings.next_reminder(pending.get(rater.id, []))
         if (
             following is not None

@@ -5,13 +5,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from email.utils import getaddresses
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, delete, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from survey.core import cycles, names, nominations
+from survey.core import cycles, days, names, nominations
 from survey.core import people as rules
 from survey.core.access import Standing
 from survey.core.cycles import Phase
@@ -51,6 +52,11 @@ class Waiting:
     cycle: str
     choice: Choice
     until: datetime
+    zone: tzinfo
+
+    def day(self, theirs: tzinfo) -> str:
+        """When it is taken as approved, for a reader in this zone."""
+        return days.day_of(self.until, self.zone, theirs)
 
 
 def suggest(session: Session, subject: Person) -> dict[uuid.UUID, Relationship]:
@@ -239,7 +245,7 @@ def waiting_for(session: Session, person_id: uuid.UUID) -> tuple[list[Waiting], 
     """The choices that this person may make for themselves, and those of their own reports that they may approve."""
     subject = aliased(Person)
     rows = session.execute(
-        select(Review.id, subject.id, subject.name, Cycle.name, Review.choice, Cycle.opens_at)
+        select(Review.id, subject.id, subject.name, Cycle.name, Review.choice, Cycle.opens_at, Cycle.time_zone)
         .join(Cycle, Cycle.id == Review.cycle_id)
         .join(subject, subject.id == Review.subject_id)
         .where(
@@ -249,8 +255,18 @@ def waiting_for(session: Session, person_id: uuid.UUID) -> tuple[list[Waiting], 
         .order_by(Cycle.opens_at, *by_name(subject))
     )
     lines = [
-        (subject_id, Waiting(review_id, name, cycle, Choice(choice), nominations.approves_itself_at(opens_at)))
-        for review_id, subject_id, name, cycle, choice, opens_at in rows
+        (
+            subject_id,
+            Waiting(
+                review_id,
+                name,
+                cycle,
+                Choice(choice),
+                nominations.approves_itself_at(opens_at),
+                ZoneInfo(time_zone),
+            ),
+        )
+        for review_id, subject_id, name, cycle, choice, opens_at, time_zone in rows
         if opens_at is not None
     ]
     return (

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import bindparam, case, delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from survey.core import mailings
+from survey.core import days, mailings
 from survey.core.letters import Kind, Letter
 from survey.core.mailings import CONSIDERATE, Pace, Slot
 from survey.store import letters, outbox
@@ -184,7 +184,7 @@ def _change(session: Session, mail_id: uuid.UUID, **values: Any) -> None:
 
 def _is_put_off(session: Session, mail: Taken, zone: tzinfo, pace: Pace, now: datetime) -> bool:
     """Whether a mail that was held up by a busy or absent server has to wait for office hours, or another day."""
-    today = mailings.local_day(now, zone).isoformat()
+    today = days.local_day(now, zone).isoformat()
     if not pace.is_considerate or (mail.slot == today and mailings.is_office_hour(now, zone, pace.days_off)):
         return False
     ends = session.execute(

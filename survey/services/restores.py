@@ -10,7 +10,7 @@ from datetime import date, datetime
 from sqlalchemy import and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from survey.core import mailings, names
+from survey.core import days, names
 from survey.core.audit import Event
 from survey.core.cycles import Phase
 from survey.core.mailings import Pace, Slot
@@ -115,7 +115,7 @@ def _drop_mail(session: Session, pace: Pace, now: datetime) -> int:
     if pace.is_considerate:
         last = outbox.last_days(session, [person.id for person in mailed])
         for person in mailed:
-            today = mailings.local_day(now, time_zone_of(person, pace.home))
+            today = days.local_day(now, time_zone_of(person, pace.home))
             if last.get(person.id, date.min) < today:
                 session.add(
                     Mail(

@@ -7,12 +7,13 @@ import uuid
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import String, cast, select
 from sqlalchemy.orm import Session
 
-from survey.core import disclosure, nodes, teams, values
+from survey.core import days, disclosure, nodes, teams, values
 from survey.core.access import Role, Standing
 from survey.core.audit import Event
 from survey.core.disclosure import Band, Group
@@ -49,7 +50,7 @@ class View:
     """
 
     cycle: str
-    closed_at: datetime
+    closed_on: date
     k: int
     tree: Team
     nodes: tuple[Node, ...]
@@ -64,7 +65,7 @@ class Listed:
 
     cycle_id: uuid.UUID
     cycle: str
-    closed_at: datetime
+    closed_on: date
 
 
 def view(session: Session, cycle_id: uuid.UUID, person_id: uuid.UUID) -> View:
@@ -93,7 +94,7 @@ def view(session: Session, cycle_id: uuid.UUID, person_id: uuid.UUID) -> View:
     names = people.names(session, [uuid.UUID(node.team.key) for node in built if node.team.key])
     return View(
         cycle.name,
-        cycle.closes_at,
+        cycle.last_day,
         cycle.minimum,
         tree,
         built,
@@ -119,10 +120,10 @@ def readable(session: Session, person_id: uuid.UUID) -> Sequence[Listed]:
     """The cycles of which this person may see teams, the one that ended last first."""
     person = session.get(Person, person_id)
     rows = session.execute(
-        select(Cycle.id, Cycle.name, Cycle.closes_at).where(READABLE).order_by(Cycle.closes_at.desc())
+        select(Cycle.id, Cycle.name, Cycle.closes_at, Cycle.time_zone).where(READABLE).order_by(Cycle.closes_at.desc())
     )
     return [
-        Listed(*row)
+        Listed(row.id, row.name, days.last_day(row.closes_at, ZoneInfo(row.time_zone)))
         for row in rows
         if person and (_top(person) == teams.EVERYBODY or standing(session, row.id, person_id))
     ]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     CheckConstraint,
@@ -23,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
-from survey.core import competencies, questionnaires, releases, values
+from survey.core import competencies, days, questionnaires, releases, values
 from survey.core.access import Standing
 from survey.core.competencies import Section
 from survey.core.cycles import ATTEMPTS, Phase
@@ -43,8 +44,9 @@ class Cycle(Named, Base):
     many days managers read before the subjects; after the release `held_until` is set as long as subjects may not read.
     `spreads` is the typical spread of its published cells by points of the scale (survey.core.spreads), None until
     everything is counted. `attempts` is how often a worker began the step that it is at, and did not end it.
-    `opener_id` and `was_nominating` hold while it is opening: who wanted that (None: its day had come), and where it
-    goes back to if it cannot be opened.
+    `time_zone` names the zone whose days its days are: that of the company when they were last said. What was promised
+    stays, whatever the settings become. `opener_id` and `was_nominating` hold while it is opening: who wanted that
+    (None: its day had come), and where it goes back to if it cannot be opened.
     """
 
     __tablename__ = "cycle"
@@ -79,6 +81,7 @@ class Cycle(Named, Base):
     held_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     spreads: Mapped[dict[str, Any] | None]
     attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    time_zone: Mapped[str] = mapped_column(default="UTC", server_default="UTC")
     opener_id: Mapped[uuid.UUID | None]
     was_nominating: Mapped[bool] = mapped_column(default=False, server_default=false())
 
@@ -86,6 +89,20 @@ class Cycle(Named, Base):
     def is_given_up(self) -> bool:
         """Whether the step that it is at was begun so often that no worker begins it any more."""
         return self.attempts > ATTEMPTS
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Where its days begin and end."""
+        return ZoneInfo(self.time_zone)
+
+    @property
+    def last_day(self) -> date:
+        """The last day on which an answer counts, or the day on which it was closed."""
+        return days.last_day(self.closes_at, self.zone)
+
+    def promise(self, day: date, zone: tzinfo) -> None:
+        """Makes this its last day, in this zone. For those who are told of it from now on. Raises `BadInput`."""
+        self.closes_at, self.time_zone = days.end_of(day, zone), days.zone_name(zone)
 
     launcher: Mapped[Person] = relationship()
     reviews: Mapped[list[Review]] = relationship(back_populates="cycle", cascade="all, delete-orphan")

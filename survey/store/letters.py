@@ -10,11 +10,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Date, and_, bindparam, insert, or_, select
 from sqlalchemy.orm import Session
 
-from survey.core import mailings, nominations
+from survey.core import days, nominations
 from survey.core.cycles import Phase
 from survey.core.letters import Colleague, CyclePart, Kind, Letter
 from survey.core.mailings import Pace, Slot
@@ -68,6 +69,7 @@ _ASKED = (
         Cycle.id.label("cycle_id"),
         Cycle.name.label("cycle"),
         Cycle.closes_at,
+        Cycle.time_zone,
         Cycle.minimum,
         Cycle.greeting,
         Person.name,
@@ -118,7 +120,8 @@ def _digest(session: Session, mail: Taken, reader: Reader, pace: Pace, now: date
     """All colleagues about whom this person is still asked, if one of the rounds that come up today is among them."""
     if reader.refused == reader.address:
         return None
-    today = mailings.local_day(now, time_zone_of(reader, pace.home))
+    theirs_zone = time_zone_of(reader, pace.home)
+    today = days.local_day(now, theirs_zone)
     rows = run(session, _ASKED, {"reader": reader.id, "now": now, "today": today}).all()
     listed = {row.cycle_id for row in rows if not row.is_put_off}
     due = run(session, _DUE, {"mail": mail.id}).all()
@@ -151,6 +154,8 @@ def _digest(session: Session, mail: Taken, reader: Reader, pace: Pace, now: date
                     Colleague(row.name, Relationship(row.relationship), row.minutes[row.relationship]) for row in theirs
                 ),
                 theirs[0].greeting if is_invitation else "",
+                ZoneInfo(theirs[0].time_zone),
+                theirs_zone,
             )
             for cycle_id, theirs in ((cycle_id, list(group)) for cycle_id, group in groupby(rows, _cycle))
             if cycle_id in listed
@@ -185,6 +190,8 @@ def _team_reports(session: Session, mail: Taken, reader: Reader, pace: Pace, now
         cycle=cycle.name,
         subjects=names,
         held_until=cycle.held_until,
+        zone=cycle.zone,
+        theirs=time_zone_of(reader, pace.home),
     )
 
 
@@ -236,6 +243,8 @@ def _nomination(session: Session, mail: Taken, reader: Reader, pace: Pace, now: 
         *_to(reader, mail),
         cycle=review.cycle.name,
         closes_at=nominations.approves_itself_at(review.cycle.opens_at),
+        zone=review.cycle.zone,
+        theirs=time_zone_of(reader, pace.home),
         review_id=review.id,
     )
 
@@ -254,6 +263,8 @@ def _approval(session: Session, mail: Taken, reader: Reader, pace: Pace, now: da
         *_to(reader, mail),
         cycle=cycle.name,
         closes_at=nominations.approves_itself_at(cycle.opens_at),
+        zone=cycle.zone,
+        theirs=time_zone_of(reader, pace.home),
         subjects=names,
     )
 

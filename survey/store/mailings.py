@@ -17,7 +17,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from survey.core.mailings import Pace, Planned, Slot
 from survey.store.base import UNORDERED, Base, UtcDateTime, is_on_postgresql
-from survey.store.cycles import Review
+from survey.store.cycles import Cycle, Review
 from survey.store.invitations import Invitation, State
 from survey.store.people import Person
 
@@ -101,10 +101,11 @@ def plan(
 
     `reminders` are the slots that the launcher left on, None for all.
     """
+    of = _zone_of(session, cycle_id)
     rows = [
         {"person_id": person_id, "cycle_id": cycle_id, "slot": planned.slot, "due_at": planned.due_at}
         for zone, person_ids in _by_zone(session, list(dict.fromkeys(rater_ids)), pace).items()
-        for planned in _planned(opens_at, closes_at, zone, pace, reminders)
+        for planned in _planned(opens_at, closes_at, zone, pace, reminders, of=of)
         for person_id in person_ids
     ]
     if rows:
@@ -131,10 +132,11 @@ def plan_round(
         .where(is_asked)
         .distinct()
     )
-    zones = session.scalars(asked.with_only_columns(Person.time_zone)).all()
+    zones, of = session.scalars(asked.with_only_columns(Person.time_zone)).all(), _zone_of(session, cycle_id)
     for name in zones:
         theirs = asked.where(Person.time_zone.is_(None) if name is None else Person.time_zone == name)
-        for planned in _planned(opens_at, closes_at, ZoneInfo(name) if name else pace.home, pace, reminders):
+        zone = ZoneInfo(name) if name else pace.home
+        for planned in _planned(opens_at, closes_at, zone, pace, reminders, of=of):
             values = literal(cycle_id), literal(planned.slot), literal(planned.due_at, UtcDateTime())
             columns = [Mailing.person_id, Mailing.cycle_id, Mailing.slot, Mailing.due_at]
             session.execute(insert(Mailing).from_select(columns, theirs.add_columns(*values)))
@@ -221,10 +223,21 @@ def forget(session: Session, cycle_id: uuid.UUID) -> None:
         session.execute(delete(row).where(row.cycle_id == cycle_id))
 
 
+def _zone_of(session: Session, cycle_id: uuid.UUID) -> tzinfo:
+    """The zone whose days this round has."""
+    return session.get_one(Cycle, cycle_id).zone
+
+
 def _planned(
-    opens_at: datetime, closes_at: datetime, zone: tzinfo, pace: Pace, reminders: Collection[str] | None
+    opens_at: datetime,
+    closes_at: datetime,
+    zone: tzinfo,
+    pace: Pace,
+    reminders: Collection[str] | None,
+    *,
+    of: tzinfo,
 ) -> list[Planned]:
-    plans = pace.plan(opens_at, closes_at, zone)
+    plans = pace.plan(opens_at, closes_at, zone, of=of)
     return [each for each in plans if each.slot.is_invitation or reminders is None or each.slot in reminders]
 
 

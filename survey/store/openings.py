@@ -15,7 +15,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from survey.core import cycles as rules
-from survey.core import teams, values
+from survey.core import days, teams, values
 from survey.core.audit import Event
 from survey.core.cycles import Phase
 from survey.core.errors import BadInput, IllegalStep
@@ -114,6 +114,9 @@ def finish(session: Session, cycle: Cycle, keyring: Keyring, *, pace: Pace, now:
     not where it was.
     """
     to = rules.step(Phase(cycle.phase), Phase.OPEN)
+    if cycle.time_zone != days.zone_name(pace.home):
+        # Nobody has been promised anything yet: its last day is one of the company's.
+        cycle.promise(cycle.last_day, pace.home)
     rules.check_end(now, cycle.closes_at)
     done, total = progress(session, cycle.id)
     if done < total:
@@ -129,7 +132,7 @@ def finish(session: Session, cycle: Cycle, keyring: Keyring, *, pace: Pace, now:
     detail = {
         "under review": str(total),
         "smallest group": str(cycle.minimum),
-        "last day": str(rules.last_day(cycle.closes_at)),
+        "last day": str(cycle.last_day),
     }
     audit.record(session, Event.CYCLE_OPENED, actor_id=opener_id, about=cycle.id, now=now, detail=detail)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import date, datetime, time, tzinfo
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -17,7 +17,7 @@ from wtforms.widgets import CheckboxInput, ListWidget
 from survey import context
 from survey.context import needs
 from survey.core import cycles as rules
-from survey.core import greetings, names, questionnaires, releases
+from survey.core import days, greetings, names, questionnaires, releases
 from survey.core.access import Action, Role
 from survey.core.competencies import Section
 from survey.core.cycles import Phase
@@ -149,7 +149,7 @@ def overview(cycle_id: uuid.UUID) -> ResponseReturnValue:
             parts=PARTS,
             lines=lines,
             warnings=drafts.warnings(session, cycle_id, days_off=context.installation().pace.days_off),
-            last_day=rules.last_day(row.closes_at),
+            last_day=row.last_day,
             minutes=_minutes(session, row),
             blocks=[Section(block).heading for block in row.blocks],
             asked=len(nominations.load(session, cycle_id)),
@@ -266,18 +266,18 @@ def questions(cycle_id: uuid.UUID) -> ResponseReturnValue:
 @needs(Action.RUN_CYCLE)
 def dates(cycle_id: uuid.UUID) -> ResponseReturnValue:
     """From when until when, and the reminders."""
-    form = DatesForm()
+    form, home = DatesForm(), context.installation().pace.home
     with context.reading() as session:
         row = _draft(session, cycle_id)
     if not form.is_submitted():
-        form.opens_on.data = row.opens_at.date() if row.opens_at else None
-        form.closes_on.data = rules.last_day(row.closes_at)
+        form.opens_on.data = days.local_day(row.opens_at, row.zone) if row.opens_at else None
+        form.closes_on.data = row.last_day
         form.reminders.data = list(rules.SLOTS if row.reminders is None else row.reminders)
         form.release.data = "managers" if row.manager_days else "both"
         form.manager_days.data = row.manager_days or releases.DEFAULT_DAYS
     if form.validate_on_submit() and form.closes_on.data:
         try:
-            days = releases.check_days(form.manager_days.data) if form.release.data == "managers" else 0
+            manager_days = releases.check_days(form.manager_days.data) if form.release.data == "managers" else 0
         except BadInput as error:
             form.manager_days.errors = [str(error)]
             return _page("dates", row, form)
@@ -287,10 +287,11 @@ def dates(cycle_id: uuid.UUID) -> ResponseReturnValue:
                 drafts.set_dates(
                     session,
                     cycle_id,
-                    opens_at=_morning(form.opens_on.data),
-                    closes_at=rules.end_of(form.closes_on.data),
+                    opens_at=_morning(form.opens_on.data, home),
+                    closes_at=days.end_of(form.closes_on.data, home),
                     reminders=form.reminders.data or [],
-                    manager_days=days,
+                    manager_days=manager_days,
+                    zone=home,
                     now=context.now(),
                 )
         except BadInput as error:
@@ -320,11 +321,11 @@ def words(cycle_id: uuid.UUID) -> ResponseReturnValue:
             if request.form.get("action") == "look":
                 return redirect(url_for("drafts.words", cycle_id=cycle_id), 303)
             return _onward(cycle_id, "words")
-    day = rules.last_day(row.closes_at)
+    day = row.last_day
     sample = {
         "{name}": "Ana",
         "{round}": row.name,
-        "{last day}": f"{day:%A} {day.day} {day:%B}",
+        "{last day}": days.without_year(day),
         "{company}": context.installation().company,
     }
     return _page("words", row, form, placeholders=greetings.PLACEHOLDERS, sample=greetings.fill(row.greeting, sample))
@@ -400,6 +401,6 @@ def _minutes(session: Session, row: Cycle) -> dict[str, int]:
     }
 
 
-def _morning(day: object) -> datetime | None:
-    """Eight in the morning, UTC, of this day."""
-    return datetime.combine(day, time(8), UTC) if day else None  # type: ignore[arg-type]
+def _morning(day: date | None, home: tzinfo) -> datetime | None:
+    """Eight in the morning of this day, where the company is."""
+    return days.at_hour(day, time(8), home) if day else None

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from survey import context
 from survey.context import needs
+from survey.core import days
 from survey.core import nominations as rules
 from survey.core.access import Action, Standing
 from survey.core.cycles import Phase, require
@@ -18,6 +19,7 @@ from survey.core.errors import BadInput, IllegalStep
 from survey.core.nominations import Choice
 from survey.core.relationships import Relationship
 from survey.services import cycles, nominations
+from survey.store.cycles import Cycle
 
 pages = Blueprint("nominations", __name__)
 
@@ -32,7 +34,7 @@ def index() -> ResponseReturnValue:
     person = context.permit(Action.SEE_HOME)
     with context.reading() as session:
         own, team = nominations.waiting_for(session, person.id)
-    return render_template("nominations/index.html", own=own, team=team)
+    return render_template("nominations/index.html", own=own, team=team, zone=context.zone())
 
 
 @pages.route("/reviews/<uuid:review_id>/raters", methods=["GET", "POST"])
@@ -76,7 +78,7 @@ def choose(review_id: uuid.UUID) -> ResponseReturnValue:
             cycle=cycle,
             phase=phase,
             choice=Choice(review.choice),
-            until=rules.approves_itself_at(cycle.opens_at) if cycle.opens_at else None,
+            until=_until(cycle),
             people=people,
             chosen=chosen,
             load=load,
@@ -107,6 +109,13 @@ def _said(count: int, name: str, phase: Phase, *, is_own: bool) -> str:
     if phase is Phase.NOMINATING:
         return f"The raters of {name} are approved."
     return f"{count} raters are chosen for {name}."
+
+
+def _until(cycle: Cycle) -> str:
+    """When the choice is taken as approved, as whoever is signed in counts days."""
+    if cycle.opens_at is None:
+        return ""
+    return days.day_of(rules.approves_itself_at(cycle.opens_at), cycle.zone, context.zone())
 
 
 def _back(cycle_id: uuid.UUID, phase: Phase, standing: frozenset[Standing]) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from flask import render_template, request
 from markupsafe import Markup
 
+from survey import context
 from survey.core import responses as rules
 from survey.core import statements
 from survey.core.questionnaires import Questionnaire
@@ -42,6 +43,7 @@ def show(
     return render_template(
         "responses/form.html",
         asked=asked,
+        until=asked.end(context.installation().pace.home).words,
         promise=statements.promise(asked.k),
         questions=_blank(asked) if is_blank else _questions(asked, filled, gaps),
         rated=_rated(asked.questionnaire),

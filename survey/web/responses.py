@@ -22,7 +22,7 @@ from wtforms.validators import DataRequired, ValidationError
 from survey import context
 from survey.context import public
 from survey.core import codes, statements
-from survey.core import cycles as rules
+from survey.core.days import End
 from survey.core.errors import CLOSED, BadInput, Incomplete, LinkClosed
 from survey.core.relationships import Relationship
 from survey.services import mailings, responses
@@ -53,7 +53,7 @@ class Round:
 
     id: uuid.UUID
     name: str
-    last_day: date
+    end: End
     days_left: int
     waiting: tuple[Waiting, ...]
     reminding: Reminding
@@ -205,9 +205,8 @@ def _rounds(token: str) -> list[Round]:
     found = []
     for cycle_id, group in groupby(waiting, lambda colleague: colleague.cycle_id):
         theirs = tuple(group)
-        last_day = rules.last_day(theirs[0].closes_at)
-        days_left = max(0, (last_day - now.date()).days)
-        found.append(Round(cycle_id, theirs[0].cycle, last_day, days_left, theirs, reminding[cycle_id]))
+        end = theirs[0].end(pace.home)
+        found.append(Round(cycle_id, theirs[0].cycle, end, end.days_left(now), theirs, reminding[cycle_id]))
     return found
 
 

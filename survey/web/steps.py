@@ -15,7 +15,7 @@ from wtforms.validators import InputRequired
 
 from survey import context
 from survey.context import needs
-from survey.core import cycles as rules
+from survey.core import days
 from survey.core.access import Action
 from survey.core.cycles import Warning
 from survey.core.errors import BadInput, NotFound
@@ -138,12 +138,12 @@ def schedule(cycle_id: uuid.UUID) -> ResponseReturnValue:
     form = FlaskForm()
     with context.transaction() as session:
         row = context.runnable(session, cycle_id)
-        was_on, opens_at, name = row.is_scheduled, row.opens_at, row.name
+        was_on, opens_at, name, zone = row.is_scheduled, row.opens_at, row.name, row.zone
         if form.validate_on_submit():
             drafts.schedule(session, cycle_id, is_on=not was_on)
             flash("The round opens by hand." if was_on else "The round opens by itself on its day.", "done")
             return _back(cycle_id)
-    day = f"{opens_at:%A} {opens_at.day} {opens_at:%B}" if opens_at else "a day that you choose under Dates"
+    day = days.without_year(days.local_day(opens_at, zone)) if opens_at else "a day that you choose under Dates"
     if was_on:
         lines = [f"“{name}” would have opened on {day}. It then waits until somebody opens it."]
         return _confirm("Open this round by hand instead?", lines, "By hand", cycle_id, form)
@@ -155,7 +155,7 @@ def schedule(cycle_id: uuid.UUID) -> ResponseReturnValue:
 @needs(Action.RUN_CYCLE)
 def move_end(cycle_id: uuid.UUID) -> ResponseReturnValue:
     """Another last day to answer, for a draft or an open round."""
-    form = EndForm()
+    form, pace = EndForm(), context.installation().pace
     if form.validate_on_submit() and form.closes_on.data:
         try:
             with context.transaction() as session:
@@ -163,8 +163,8 @@ def move_end(cycle_id: uuid.UUID) -> ResponseReturnValue:
                 cycles.move_end(
                     session,
                     cycle_id,
-                    rules.end_of(form.closes_on.data),
-                    pace=context.installation().pace,
+                    days.end_of(form.closes_on.data, pace.home),
+                    pace=pace,
                     actor_id=context.signed_in().id,
                     now=context.now(),
                 )
@@ -176,7 +176,7 @@ def move_end(cycle_id: uuid.UUID) -> ResponseReturnValue:
     with context.reading() as session:
         row = context.runnable(session, cycle_id)
         if not form.is_submitted():
-            form.closes_on.data = rules.last_day(row.closes_at)
+            form.closes_on.data = row.last_day
     return render_template("cycles/end.html", form=form, cycle=row), 422 if form.is_submitted() else 200
 
 
@@ -243,7 +243,8 @@ def release(cycle_id: uuid.UUID) -> ResponseReturnValue:
         return _back(cycle_id)
     with context.reading() as session:
         row = context.runnable(session, cycle_id)
-        subjects, until = len(row.reviews), held_until(context.now(), row.manager_days)
+        subjects, zone = len(row.reviews), row.zone
+        until = held_until(context.now(), row.manager_days, zone)
         unmanaged = releases.unmanaged(session, cycle_id)
     lines = ["A report that has been released cannot be taken back, and no comment in it can be withheld any more."]
     if until is None:
@@ -252,8 +253,8 @@ def release(cycle_id: uuid.UUID) -> ResponseReturnValue:
     lines.insert(
         0,
         "The managers get a mail and can read the reports now, to prepare the conversation. "
-        f"{subjects} people under review can read theirs from {until:%A} {until.day} {until:%B} on, or earlier if you "
-        "release them by hand.",
+        f"{subjects} people under review can read theirs from {days.day_of(until, zone, context.zone())} on, or "
+        "earlier if you release them by hand.",
     )
     if unmanaged:
         lines.append(f"{unmanaged} of them have no manager here: until then nobody reads their reports.")
@@ -272,8 +273,8 @@ def release_to_engineers(cycle_id: uuid.UUID) -> ResponseReturnValue:
         return _back(cycle_id)
     with context.reading() as session:
         row = context.runnable(session, cycle_id)
-        subjects, until = len(row.reviews), row.held_until
-    day = f", and not on {until:%A} {until.day} {until:%B}" if until else ""
+        subjects, until, zone = len(row.reviews), row.held_until, row.zone
+    day = f", and not on {days.day_of(until, zone, context.zone())}" if until else ""
     lines = [f"{subjects} people get a mail and can read their report now{day}. This cannot be taken back."]
     return _confirm("Release the reports to the engineers?", lines, "Release to the engineers", cycle_id, form)
 
