@@ -5,7 +5,7 @@ Nothing in here knows whether somebody has answered: what is planned is the same
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
@@ -39,6 +39,10 @@ class Slot(StrEnum):
     def is_invitation(self) -> bool:
         """Whether it must reach the person in any case, rather twice than never."""
         return self in {Slot.OPENING, Slot.AGAIN}
+
+
+LAST_DAYS = frozenset({Slot.THREE_DAYS, Slot.ONE_DAY})
+"""The reminders that belong to the end of a round."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +167,82 @@ def next_reminder(pending: Sequence[Planned]) -> Planned | None:
     if any(each.slot.is_invitation for each in pending):
         return None
     return min(pending, key=lambda each: each.due_at, default=None)
+
+
+def replanned(
+    before: Sequence[Planned], after: Sequence[Planned], pending: Collection[Slot], *, is_later: bool, now: datetime
+) -> tuple[Planned, ...]:
+    """The reminders that somebody gets of a round whose end was moved, who has `pending` ones.
+
+    `before` and `after` are the plans for the old end and the new one. What has not come up yet moves. A later end is
+    a new promise: the reminders of its last days come, also where those of the old end have gone out; the one at half
+    time comes only if it never did.
+    """
+    had = {planned.slot for planned in before}
+    found = []
+    for planned in after:
+        if planned.slot.is_invitation:
+            continue
+        is_new = is_later and planned.due_at > now and (planned.slot in LAST_DAYS or planned.slot not in had)
+        if planned.slot in pending or is_new:
+            found.append(planned)
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What came of having raters reminded now, from the plan alone: nothing of it depends on who has answered.
+
+    `goes_at` are the moments at which their mails go, none where none goes; then `why_not` says why.
+    """
+
+    goes_at: tuple[datetime, ...] = ()
+    why_not: str = ""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether a reminder goes out to whoever has not finished."""
+        return bool(self.goes_at)
+
+    def said(self, subject: str, now: datetime, zone: tzinfo) -> str:
+        """What a launcher in this zone is told."""
+        if not self.goes_at:
+            return self.why_not
+        reminder = f"The next reminder about {subject} goes out"
+        if max(self.goes_at) <= now:
+            return f"{reminder} now, to whoever has not finished."
+        if min(self.goes_at) <= now:
+            return f"{reminder} now where raters are at work, and elsewhere when office hours begin."
+        return f"{reminder} in office hours, from {_when(min(self.goes_at), zone)} on, to whoever has not finished."
+
+
+ALL_GONE = "All reminders of this round have gone out: none is left to bring forward. Nothing is sent."
+NOT_INVITED = "The invitations have not all gone out yet. Reminders follow them; nothing more is sent now."
+NOT_TODAY = (
+    "Nothing is sent now: nobody gets more than one mail a day, and whoever chose another day to be reminded keeps it."
+)
+
+
+def about_the_opening(moment: datetime, now: datetime, zone: tzinfo) -> str:
+    """What a launcher in this zone is told of the invitations of a round that has just opened."""
+    if moment <= now:
+        return "The invitations go out now, or when office hours begin where people are."
+    return f"The invitations go out in office hours, from {_when(moment, zone)} on."
+
+
+def about_reminders(due: Sequence[datetime], now: datetime, zone: tzinfo) -> str:
+    """What a launcher in this zone is told of the reminders of a round whose end was moved."""
+    on = sorted({max(local_day(moment, zone), local_day(now, zone)) for moment in due})
+    if not on:
+        return "No reminder is left before it: whoever has not finished is not told by mail."
+    words = ["today" if day == local_day(now, zone) else f"on {days.without_year(day)}" for day in on]
+    listed = words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+    return f"Whoever has not finished is reminded {listed}, in office hours."
+
+
+def _when(moment: datetime, zone: tzinfo) -> str:
+    at = moment.astimezone(zone)
+    return f"{days.without_year(at.date())}, {at:%H:%M},"
 
 
 def _morning_before(moment: datetime, zone: tzinfo, days_off: Container[date]) -> datetime:

@@ -35,6 +35,16 @@ class Undelivered:
     is_corrected: bool
 
 
+@dataclass(frozen=True)
+class Moved:
+    """What came of moving an end: `due` is when the reminders of an open round begin to be due that are planned now."""
+
+    is_changed: bool
+    is_open: bool
+    has_reminders: bool = False
+    due: tuple[datetime, ...] = ()
+
+
 def get(session: Session, cycle_id: uuid.UUID) -> Cycle:
     """The cycle. Raises `NotFound`."""
     return store.get(session, cycle_id)
@@ -115,25 +125,28 @@ def move_end(
     pace: Pace = CONSIDERATE,
     actor_id: uuid.UUID | None,
     now: datetime,
-) -> None:
-    """Another end for a draft or an open cycle; reminders that have not gone out move with it.
+) -> Moved:
+    """Another end for a draft or an open cycle, which is open then; its reminders are planned for it.
 
     Its days are those of the installation from here on: whoever says a day now means one of these.
     """
     cycle = store.locked(session, cycle_id)
     phase = Phase(cycle.phase)
     cycles.require(phase, Phase.DRAFT, Phase.NOMINATING, Phase.OPEN)
-    before = cycle.last_day
+    before, moved = cycle.last_day, mailings.Moved(cycle.closes_at, cycle.zone, closes_at, pace.home)
     cycle.closes_at, cycle.time_zone = cycles.check_end(now, closes_at), days.zone_name(pace.home)
     if phase is not Phase.OPEN:
-        return
+        return Moved(moved.before != closes_at, is_open=False)
     assert cycle.opens_at is not None  # noqa: S101 - an open cycle has been opened
     cycle.attempts = 0
-    mailings.replan(
-        session, cycle_id, opens_at=cycle.opens_at, closes_at=closes_at, pace=pace, reminders=cycle.reminders
+    if moved.before == closes_at:
+        return Moved(is_changed=False, is_open=True)
+    due = mailings.replan(
+        session, cycle_id, moved, opens_at=cycle.opens_at, pace=pace, reminders=cycle.reminders, now=now
     )
     detail = {"last day": str(cycle.last_day), "before": str(before)}
     audit.record(session, Event.CYCLE_CHANGED, actor_id=actor_id, about=cycle_id, now=now, detail=detail)
+    return Moved(is_changed=True, is_open=True, has_reminders=cycle.reminders != [], due=tuple(due))
 
 
 def close(session: Session, cycle_id: uuid.UUID, *, actor_id: uuid.UUID | None, now: datetime) -> None:

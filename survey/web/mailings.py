@@ -35,9 +35,16 @@ def send_again(cycle_id: uuid.UUID) -> ResponseReturnValue:
         context.runnable(session, cycle_id)
         count = mailings.send_again(session, cycle_id, now=context.now())
     context.wake("tasks.outbox.sweep")
-    people = f"{count} people" if count != 1 else "One person"
-    flash(f"{people} will be mailed again, in their office hours.", "done")
+    flash(_mailed_again(count), "done")
     return redirect(url_for("cycles.cycle", cycle_id=cycle_id), 303)
+
+
+def _mailed_again(count: int) -> str:
+    if count == 0:
+        return "No address is marked as refused any more, so nobody is mailed again."
+    if count == 1:
+        return "The address counts as good again. If its owner has not finished, they are mailed in their office hours."
+    return f"{count} addresses count as good again. Whoever has not finished is mailed in their office hours."
 
 
 @pages.post("/rounds/<uuid:cycle_id>/reviews/<uuid:review_id>/remind")
@@ -49,18 +56,16 @@ def remind(cycle_id: uuid.UUID, review_id: uuid.UUID) -> ResponseReturnValue:
         if context.runnable(session, review.cycle_id).id != cycle_id:
             raise NotFound("There is no such review.")
         subject = review.subject.name
-        is_new = mailings.remind(
+        brought = mailings.remind(
             session,
             review_id,
             pace=context.installation().pace,
             actor_id=context.signed_in().id,
             now=context.now(),
         )
-    if is_new:
+    if brought.is_done:
         context.wake("tasks.outbox.sweep")
-        flash(f"The next reminder about {subject} goes out now, in each rater’s office hours.", "done")
-    else:
-        flash(f"The next reminder about {subject} was brought forward today already. Nothing more is sent.", "done")
+    flash(brought.said(subject, context.now(), context.zone()), "done")
     # Back to the part of the list that it was pressed in.
     here: dict[str, Any] = {name: request.args[name] for name in ("show", "page") if name in request.args}
     return redirect(url_for("cycles.cycle", cycle_id=cycle_id, **here), 303)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
@@ -19,8 +20,10 @@ from survey.core import days
 from survey.core.access import Action
 from survey.core.cycles import Warning
 from survey.core.errors import BadInput, NotFound
+from survey.core.mailings import about_reminders, about_the_opening
 from survey.core.releases import held_until
 from survey.services import custody, cycles, drafts, nominations, openings, participation, releases
+from survey.services.cycles import Moved
 
 pages = Blueprint("steps", __name__, url_prefix="/rounds")
 
@@ -65,14 +68,16 @@ def open_(cycle_id: uuid.UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         parts = context.installation()
         with context.transaction() as session:
-            context.runnable(session, cycle_id)
+            row = context.runnable(session, cycle_id)
             actor_id = context.signed_in().id
             is_open = cycles.open_(
                 session, cycle_id, parts.keyring, pace=parts.pace, actor_id=actor_id, now=context.now()
             )
+            closes_at = row.closes_at
         if is_open:
             context.wake(OUTBOX)
-            flash("The round is open. The invitations are on their way.", "done")
+            moment = parts.pace.may_go_at(context.now(), parts.pace.home, last_day=None, until=closes_at)
+            flash(f"The round is open. {about_the_opening(moment, context.now(), context.zone())}", "done")
         else:
             context.wake(OPENING)
         return _back(cycle_id)
@@ -160,7 +165,7 @@ def move_end(cycle_id: uuid.UUID) -> ResponseReturnValue:
         try:
             with context.transaction() as session:
                 context.runnable(session, cycle_id)
-                cycles.move_end(
+                moved = cycles.move_end(
                     session,
                     cycle_id,
                     days.end_of(form.closes_on.data, pace.home),
@@ -171,13 +176,27 @@ def move_end(cycle_id: uuid.UUID) -> ResponseReturnValue:
         except BadInput as error:
             form.closes_on.errors = [str(error)]
         else:
-            flash("The end has been moved, and the reminders with it.", "done")
+            flash(_said_of_the_end(moved, form.closes_on.data), "done")
             return _back(cycle_id)
     with context.reading() as session:
         row = context.runnable(session, cycle_id)
         if not form.is_submitted():
             form.closes_on.data = row.last_day
     return render_template("cycles/end.html", form=form, cycle=row), 422 if form.is_submitted() else 200
+
+
+def _said_of_the_end(moved: Moved, last_day: date) -> str:
+    """What was done, and which mails come of it."""
+    if not moved.is_changed:
+        return f"{days.in_words(last_day)} is the last day to answer already. Nothing was changed."
+    said = f"The last day to answer is {days.in_words(last_day)} now."
+    if not moved.is_open:
+        return said
+    if not moved.has_reminders:
+        return f"{said} This round was set up without reminders, so nobody is told by mail."
+    pace, now = context.installation().pace, context.now()
+    due = [pace.may_go_at(max(moment, now), pace.home, last_day=None) for moment in moved.due]
+    return f"{said} {about_reminders(due, now, pace.home)}"
 
 
 @pages.route("/<uuid:cycle_id>/close", methods=["GET", "POST"])

@@ -1,4 +1,4 @@
-"""The last day ends when the company's last day ends: the same on every page, in mails, calendars, lists and commands."""
+"""The last day ends when the company's last day ends: on every page, in mails, calendars, lists and commands."""
 
 from __future__ import annotations
 
