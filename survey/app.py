@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import mimetypes
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from pathlib import Path
@@ -32,6 +33,7 @@ from survey.store import base
 from survey.store.keys import Keyring
 
 ROOT = Path(__file__).resolve().parent.parent
+BOOT = Path("/proc/sys/kernel/random/boot_id")
 BROKER_TIMEOUT = 1.0  # seconds that a page may wait for a doorbell
 YEARS_OF_HOLIDAYS = 5  # from the start of a process
 DISCOVERY = "/.well-known/openid-configuration"
@@ -89,7 +91,21 @@ def wire(config: Config, engine: Engine, *, clock: Callable[[], datetime] | None
         metrics_token=config.metrics_token,
         invitations_kept=timedelta(days=config.invitations_kept_days),
         reports_kept_months=config.reports_kept_months,
+        uptime=_unknown if clock else _uptime,
     )
+
+
+def _uptime() -> tuple[str, timedelta]:
+    """Since which boot this machine is up, and for how long, sleep and all; nothing where it does not say."""
+    try:
+        boot = BOOT.read_text(encoding="ascii").strip()
+        return boot, timedelta(seconds=time.clock_gettime(time.CLOCK_BOOTTIME))
+    except (OSError, AttributeError):
+        return _unknown()
+
+
+def _unknown() -> tuple[str, timedelta]:
+    return "", timedelta(0)
 
 
 def command_line() -> None:
@@ -211,10 +227,13 @@ def _add_filters(app: Flask) -> None:
     def short_day(day: date) -> str:
         return f"{day.day} {day:%b}"
 
+    def moment(moment: datetime, zone: tzinfo) -> str:
+        return days.moment_in_words(moment, zone)
+
     def one_decimal(value: float) -> str:
         return f"{value:.1f}"
 
-    for name, function in (("day", day), ("short_day", short_day), ("one_decimal", one_decimal)):
+    for name, function in (("day", day), ("short_day", short_day), ("moment", moment), ("one_decimal", one_decimal)):
         app.template_filter(name)(function)
 
 

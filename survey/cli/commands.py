@@ -14,7 +14,7 @@ from flask import Flask
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from survey import context
-from survey.cli import audits, backups, doctor, instances, machine, reports
+from survey.cli import audits, backups, clocks, doctor, instances, machine, reports
 from survey.cli import demo as demonstration
 from survey.cli import people as staff
 from survey.core import competencies as rules
@@ -116,6 +116,7 @@ staff.people.add_command(reports.people_export)
 survey.add_command(backups.backup)
 survey.add_command(backups.restore)
 survey.add_command(doctor.doctor)
+survey.add_command(clocks.clock)
 
 
 @survey.group()

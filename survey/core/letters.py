@@ -30,6 +30,7 @@ class Kind(StrEnum):
     OBJECTION = "objection"
     NO_REPORT = "no_report"
     CHECK_IN = "check_in"
+    CLOCK = "clock"  # the clock may have jumped, and what cannot be undone waits
     TEAM_REPORTS = "team_reports"  # a manager may read the reports of those who report to them
 
 
@@ -171,6 +172,7 @@ class Letter:
             Kind.NOT_OPENED: f"/rounds/{self.cycle_id}",
             Kind.OBJECTION: f"/rounds/{self.cycle_id}",
             Kind.STUCK: f"/rounds/{self.cycle_id}",
+            Kind.CLOCK: "/clock",
             Kind.TEAM_REPORTS: "/reports",
             Kind.CHECK_IN: f"/plans/{self.review_id}",
         }

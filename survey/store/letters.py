@@ -22,6 +22,7 @@ from survey.core.mailings import Pace, Slot
 from survey.core.nominations import Choice
 from survey.core.relationships import Relationship
 from survey.store.base import UtcDateTime, run
+from survey.store.clocks import LastLook
 from survey.store.custody import Custody
 from survey.store.cycles import Cycle, Review
 from survey.store.invitations import Invitation, InvitationToken, State, mint
@@ -283,6 +284,12 @@ def _stuck(session: Session, mail: Taken, reader: Reader, pace: Pace, now: datet
     return Letter(Kind.STUCK, *_to(reader, mail), cycle=cycle.name, cycle_id=cycle.id)
 
 
+def _clock(session: Session, mail: Taken, reader: Reader, pace: Pace, now: datetime) -> Letter | None:
+    if session.scalar(select(LastLook.name).where(LastLook.is_held).limit(1)) is None:
+        return None
+    return Letter(Kind.CLOCK, *_to(reader, mail))
+
+
 def _to(reader: Reader, mail: Taken) -> tuple[str, str, str]:
     """Address, name, and an id that is the same for every attempt: a mailbox recognises a mail that came twice."""
     return reader.address, reader.name, mail.id.hex
@@ -296,6 +303,7 @@ _WRITERS: dict[str, Callable[[Session, Taken, Reader, Pace, datetime], Letter | 
     Kind.APPROVAL: _approval,
     Kind.NOT_OPENED: _not_opened,
     Kind.STUCK: _stuck,
+    Kind.CLOCK: _clock,
     Kind.LOCKED: _passphrase,
     Kind.OBJECTION: _objection,
     Kind.TEAM_REPORTS: _team_reports,

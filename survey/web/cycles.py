@@ -23,7 +23,7 @@ from survey.core.cycles import Phase
 from survey.core.days import End
 from survey.core.errors import BadInput
 from survey.core.participation import Outlook, Participation
-from survey.services import custody, cycles, drafts, openings, participation, tally
+from survey.services import clocks, custody, cycles, drafts, openings, participation, tally
 from survey.store.cycles import Cycle
 from survey.store.people import Person
 
@@ -131,7 +131,8 @@ def index() -> ResponseReturnValue:
             )
             for row in rows
         ]
-    return render_template("cycles/index.html", cards=cards)
+        is_held = person.role == Role.PEOPLE_OPERATIONS and clocks.is_held(session)
+    return render_template("cycles/index.html", cards=cards, is_held=is_held)
 
 
 @pages.route("/new", methods=["GET", "POST"])
