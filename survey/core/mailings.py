@@ -223,8 +223,10 @@ NOT_TODAY = (
 )
 
 
-def about_the_opening(moment: datetime, now: datetime, zone: tzinfo) -> str:
+def about_the_opening(moment: datetime, now: datetime, zone: tzinfo, *, is_considerate: bool) -> str:
     """What a launcher in this zone is told of the invitations of a round that has just opened."""
+    if not is_considerate:
+        return "The invitations go out now."
     if moment <= now:
         return "The invitations go out now, or when office hours begin where people are."
     return f"The invitations go out in office hours, from {_when(moment, zone)} on."
@@ -237,7 +239,7 @@ def about_reminders(due: Sequence[datetime], now: datetime, zone: tzinfo) -> str
         return "No reminder is left before it: whoever has not finished is not told by mail."
     words = ["today" if day == local_day(now, zone) else f"on {days.without_year(day)}" for day in on]
     listed = words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-    return f"Whoever has not finished is reminded {listed}, in office hours."
+    return f"Whoever has not finished is reminded {listed}."
 
 
 def _when(moment: datetime, zone: tzinfo) -> str:

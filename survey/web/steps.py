@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, datetime
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
@@ -76,8 +76,7 @@ def open_(cycle_id: uuid.UUID) -> ResponseReturnValue:
             closes_at = row.closes_at
         if is_open:
             context.wake(OUTBOX)
-            moment = parts.pace.may_go_at(context.now(), parts.pace.home, last_day=None, until=closes_at)
-            flash(f"The round is open. {about_the_opening(moment, context.now(), context.zone())}", "done")
+            flash(f"The round is open. {_said_of_the_invitations(closes_at)}", "done")
         else:
             context.wake(OPENING)
         return _back(cycle_id)
@@ -183,6 +182,13 @@ def move_end(cycle_id: uuid.UUID) -> ResponseReturnValue:
         if not form.is_submitted():
             form.closes_on.data = row.last_day
     return render_template("cycles/end.html", form=form, cycle=row), 422 if form.is_submitted() else 200
+
+
+def _said_of_the_invitations(closes_at: datetime) -> str:
+    """When the invitations of a round go out that is open from now on."""
+    pace, now = context.installation().pace, context.now()
+    moment = pace.may_go_at(now, pace.home, last_day=None, until=closes_at)
+    return about_the_opening(moment, now, context.zone(), is_considerate=pace.is_considerate)
 
 
 def _said_of_the_end(moved: Moved, last_day: date) -> str:

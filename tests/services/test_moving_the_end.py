@@ -37,7 +37,7 @@ def test_a_round_that_is_extended_on_its_last_day_reminds_again(company, clock):
     said = move(company, cycle_id, date(2026, 3, 27))
     assert said == (
         "The last day to answer is Friday 27 March 2026 now. "
-        "Whoever has not finished is reminded on Tuesday 24 March and on Thursday 26 March, in office hours."
+        "Whoever has not finished is reminded on Tuesday 24 March and on Thursday 26 March."
     )
     got = live(company, clock, until=datetime(2026, 3, 27, 22, tzinfo=UTC))
     assert {day for day, _, _ in got} == {date(2026, 3, 24), date(2026, 3, 26)}
