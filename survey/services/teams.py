@@ -182,8 +182,8 @@ def _reviews(session: Session, cycle_id: uuid.UUID, subjects: Collection[str]) -
 
 def _cells(session: Session, review_ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, list[disclosure.Cell]]:
     found: dict[uuid.UUID, list[disclosure.Cell]] = defaultdict(list)
-    for review_id, item, group, n, total, squares, counts, band in session.execute(
-        select(Cell.review_id, Cell.item, Cell.group, Cell.n, Cell.total, Cell.squares, Cell.counts, Cell.band).where(
+    for review_id, item, group, n, total, counts, band in session.execute(
+        select(Cell.review_id, Cell.item, Cell.group, Cell.n, Cell.total, Cell.counts, Cell.band).where(
             Cell.review_id.in_(review_ids), Cell.group.not_in([Group.SELF, Group.MANAGER])
         )
     ):
@@ -193,7 +193,6 @@ def _cells(session: Session, review_ids: Sequence[uuid.UUID]) -> Mapping[uuid.UU
                 Group(group),
                 n,
                 total,
-                squares,
                 None if counts is None else tuple(counts),
                 None if band is None else Band(band),
             )
