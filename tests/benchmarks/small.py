@@ -1,8 +1,8 @@
 """What a report gives away of three, four and five people, and how far its intervals carry: by enumeration.
 
 Run with `make bench-small`. Nothing is drawn: every set of ratings is weighed with its chance, for three
-kinds of groups. Three rules: the spread rounded up, as it was before ADR 0035; the usual spread of the round alone; and that with
-the one bit of "far apart", which is the rule now. Bands are the same under all three.
+kinds of groups. Three rules: the spread rounded up, as it was before ADR 0035; the usual spread of the round
+alone; and that with the one bit of "far apart", which is the rule now. Bands are the same under all three.
 
 The first table, in percent. *Outsider*: cells of which a reader knows the exact ratings. *Each*: raters who know from
 the report and their own rating what each of the others rated, and the cells that have such a rater. *Set*: raters who
