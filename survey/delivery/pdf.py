@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from importlib.resources import files
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ _LATIN_GREEK_CYRILLIC = r"\x09\x0a\x20-\x7e\xa0-\u024f\u0370-\u052f\u1e00-\u1eff
 _SIGNS = r"\u2010-\u2027\u2030-\u205e\u2190-\u22ff"
 _CHINESE_JAPANESE_KOREAN = r"\u3000-\u30ff\u3400-\u9fff\uac00-\ud7af\uff00-\uffef"
 _UNDRAWABLE = re.compile(f"[^{_LATIN_GREEK_CYRILLIC}{_SIGNS}{_CHINESE_JAPANESE_KOREAN}]+")
+_BEYOND = re.compile(r"[^\x0a\x20-\x7e\xa0-\u024f–—‘’“”…≥≤×]")
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Co", "Cn"})
 _SCRIPT = re.compile(
     r"(.+?) (?:CAPITAL |SMALL |INDEPENDENT |SUBJOINED )*(?:LETTER|SIGN|SYLLABLE|VOWEL|MARK|DIGIT|NUMBER)\b"
@@ -81,13 +83,13 @@ def made(edition: Edition, planned: Planned = plans.NOTHING) -> Document:
         try:
             return Document(_typeset(whole, edition), tuple(unshown))
         except typst.TypstError as error:
-            missing = _missing(str(error.diagnostic))
-            if not missing & set(json.dumps(whole, ensure_ascii=False)):
-                raise
+            missing = _missing(str(error.diagnostic)) & _characters(whole)
+            if not missing:
+                break
             whole = _spelled(whole, missing, unshown)
-            whole["unshown"] = _scripts(unshown)
-    plain = re.sub(r"[^\x20-\x7e\xa0-\u024f–—‘’“”…≥≤×]", "?", json.dumps(whole, ensure_ascii=False))
-    return Document(_typeset(json.loads(plain), edition), tuple(unshown))
+    # The typesetter refused something else than a character: what it surely sets is better than no document.
+    whole = _spelled(whole, set(_BEYOND.findall("".join(_characters(whole)))), unshown)
+    return Document(_typeset(whole, edition), tuple(unshown))
 
 
 def _typeset(whole: dict[str, Any], edition: Edition) -> bytes:
@@ -256,7 +258,8 @@ def _voices(said: Said, own_label: str, k: int) -> Mapping[str, Any]:
 
 
 def _figure(figure: Markup) -> dict[str, str]:
-    return {"figure": _UNDRAWABLE.sub("…", marks.standalone(figure)), "alt": marks.alternative(figure)}
+    drawn = unicodedata.normalize("NFC", marks.standalone(figure))
+    return {"figure": _UNDRAWABLE.sub("…", drawn), "alt": marks.alternative(figure)}
 
 
 def _printable(value: Any) -> Any:
@@ -302,18 +305,26 @@ def _spelled(whole: dict[str, Any], missing: Collection[str], unshown: list[Unsh
     words = re.compile(f"[{letters}]+(?:[ \u200b]+[{letters}]+)*") if letters else None
 
     def named(found: re.Match[str]) -> str:
-        text = Unshown(_script(found.group()), found.group().replace("\u200b", ""))
-        if not text.script:
-            return ""
-        if text not in unshown:
-            unshown.append(text)
-        return f"[{text.script} script]"
+        texts = _by_script(found.group())
+        unshown.extend(text for text in texts if text not in unshown)
+        return " ".join(f"[{text.script} script]" for text in texts)
 
     def spelled(text: str) -> str:
         return (words.sub(named, text) if words else text).translate(signs)
 
     spelled_out: dict[str, Any] = _in_all_texts(whole, spelled)
-    return spelled_out
+    return spelled_out | {"unshown": _scripts(unshown)}
+
+
+def _characters(whole: dict[str, Any]) -> set[str]:
+    """Every character of this content."""
+    return set(json.dumps(whole, ensure_ascii=False))
+
+
+def _by_script(words: str) -> list[Unshown]:
+    """These words, those together that follow each other in one script; marks alone say nothing, and are left out."""
+    by_script = groupby(words.replace("\u200b", "").split(), key=_script)
+    return [Unshown(script, " ".join(alike)) for script, alike in by_script if script]
 
 
 def _is_sign(char: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import replace
 
 import pytest
@@ -198,16 +199,33 @@ def test_points_in_words_of_any_script_have_their_document_and_are_read_out_whol
 
 @pytest.mark.usefixtures("no_fonts_installed")
 def test_where_no_font_can_show_a_script_the_document_says_which_in_place_of_boxes():
-    edition = written("Thanks ꦗꦮ ꦗ, and བོད་ཡིག! 𐌰𐌹")
+    edition = written("Thanks ꦗꦮ ꦗ 𐌰𐌹, and བོད་ཡིག!")
     document = pdf.made(edition)
     shown = squeezed(" ".join(page.extract_text() for page in PdfReader(io.BytesIO(document.content)).pages))
-    assert "Thanks [Javanese script], and [Tibetan script]! [Gothic script]" in shown
+    assert "Thanks [Javanese script] [Gothic script], and [Tibetan script]!" in shown
     assert "This document has no font for Gothic, Javanese and Tibetan script." in shown
     assert {(text.script, text.words) for text in document.unshown} == {
         ("Javanese", "ꦗꦮ ꦗ"),
         ("Tibetan", "བོད་ཡིག"),
         ("Gothic", "𐌰𐌹"),
     }
+
+
+def test_what_the_typesetter_refuses_for_another_reason_has_a_document_of_plain_letters(monkeypatch):
+    real = pdf._typeset
+
+    def refusing(whole, edition):
+        if "漢" in json.dumps(whole, ensure_ascii=False):
+            error = pdf.typst.TypstError("refused")
+            error.diagnostic = "PDF/UA-1 error: the PDF contains text with missing codepoints"
+            raise error
+        return real(whole, edition)
+
+    monkeypatch.setattr(pdf, "_typeset", refusing)
+    document = pdf.made(written("Café 漢字 👍"))
+    shown = squeezed(" ".join(page.extract_text() for page in PdfReader(io.BytesIO(document.content)).pages))
+    assert "Café [Chinese script] [thumbs up sign]" in shown
+    assert [text.words for text in document.unshown] == ["漢字"]
 
 
 def test_a_sign_that_no_font_has_is_named(monkeypatch):
