@@ -176,11 +176,11 @@ def test_strange_texts_are_taken_or_refused_but_never_break(company, text):
     assert answer.status_code in {303, 422}
 
 
-def test_pages_for_raters_are_kept_by_no_one_and_carry_no_referrer(company):
+def test_pages_for_raters_are_kept_by_no_one_and_tell_nobody_their_address(company):
     company.open()
     _, form = _form(company, "ana")
     assert form.headers["Cache-Control"] == "no-store"
-    assert form.headers["Referrer-Policy"] == "same-origin"
+    assert form.headers["Referrer-Policy"] == "strict-origin"
     assert "unsafe" not in form.headers["Content-Security-Policy"]
     assert " style=" not in form.text
     assert "<script>" not in form.text
