@@ -26,6 +26,9 @@ from survey.store.people import Person, by_name
 
 MANY_COLLEAGUES = 8
 
+LONGEST_NAME = 200
+"""Characters of the name of a round."""
+
 
 @dataclass(frozen=True)
 class Added:
@@ -320,6 +323,8 @@ def _name(name: str) -> str:
     name = " ".join(name.split())
     if not name:
         raise BadInput("The round needs a name, as it will stand in the invitations.")
+    if len(name) > LONGEST_NAME:
+        raise BadInput(f"This name has {len(name):,} characters; {LONGEST_NAME} fit.")
     return name
 
 

@@ -337,7 +337,7 @@ def rename(cycle_id: uuid.UUID) -> ResponseReturnValue:
     """Another name for the round."""
     with context.transaction() as session:
         context.runnable(session, cycle_id)
-        drafts.rename(session, cycle_id, request.form.get("name", "")[:200])
+        drafts.rename(session, cycle_id, request.form.get("name", ""))
     flash("The round has its new name.", "done")
     return redirect(url_for("drafts.overview", cycle_id=cycle_id), 303)
 

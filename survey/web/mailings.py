@@ -7,6 +7,8 @@ from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+from wtforms import BooleanField
 
 from survey import context
 from survey.context import needs, public
@@ -17,14 +19,33 @@ from survey.services import cycles, mailings
 pages = Blueprint("mailings", __name__)
 
 
+class StopForm(FlaskForm):
+    """A tick that no robot sets which follows links and presses buttons. Its secret is in the address."""
+
+    class Meta:
+        """Without a token: whoever has the secret may, and a scanner would begin a session."""
+
+        csrf = False
+
+    is_meant = BooleanField("I want no more reminders of these rounds")
+
+
 @pages.route("/stop/<token>", methods=["GET", "POST"])
 @public
 def stop(token: str) -> ResponseReturnValue:
-    """A button; pressed here or in a mail program it stops the reminders. The same page for every secret."""
-    if request.method == "POST":
+    """A button of a mail program, or a tick here, stops the reminders. The same page for every secret."""
+    form = StopForm()
+    is_meant = request.method == "POST" and (_is_one_click() or form.is_meant.data)
+    if is_meant:
         with context.transaction() as session:
             mailings.stop(session, token)
-    return render_template("mailings/stop.html", token=token, is_stopped=request.method == "POST")
+    page = render_template("mailings/stop.html", form=form, is_stopped=is_meant, is_refused=form.is_submitted())
+    return page, 422 if form.is_submitted() and not is_meant else 200
+
+
+def _is_one_click() -> bool:
+    """Whether a mail program asks for it (RFC 8058): that is all which its button sends, and no page of ours does."""
+    return request.form.get("List-Unsubscribe", "").strip().lower() == "one-click"
 
 
 @pages.post("/rounds/<uuid:cycle_id>/mail")

@@ -23,6 +23,9 @@ from survey.store.cycles import Cycle
 
 pages = Blueprint("nominations", __name__)
 
+LONGEST_ADDRESSES = 4_000
+"""Characters of addresses of other companies that are taken at once."""
+
 CHOICES = [(kind.value, kind.label.capitalize()) for kind in Relationship if kind is not Relationship.SELF]
 FOR_ONESELF = [(kind.value, kind.label.capitalize()) for kind in Relationship if kind.is_anonymous]
 
@@ -96,7 +99,9 @@ def choose(review_id: uuid.UUID) -> ResponseReturnValue:
 
 
 def _keep(session: Session, review_id: uuid.UUID, chosen: dict[uuid.UUID, Relationship], *, is_own: bool) -> None:
-    addresses = request.form.get("addresses", "")[:4_000]
+    addresses = request.form.get("addresses", "")
+    if len(addresses) > LONGEST_ADDRESSES:
+        raise BadInput(f"These addresses have {len(addresses):,} characters; {LONGEST_ADDRESSES:,} fit. Enter fewer.")
     if is_own:
         nominations.propose(session, review_id, chosen, addresses=addresses, now=context.now())
     else:

@@ -6,6 +6,7 @@ and read here: a form class for each questionnaire took a sixth of the time of a
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 
 from flask import render_template, request
@@ -18,6 +19,7 @@ from survey.core.questionnaires import Questionnaire
 from survey.core.relationships import Relationship
 from survey.core.responses import Answers
 from survey.services.responses import Asked
+from survey.web import visits
 
 NOT_OBSERVED = "none"
 
@@ -52,6 +54,8 @@ def show(
         saved=is_saved,
         code=code,
         is_preview=is_preview,
+        is_kept=visits.is_kept(),
+        sheet=secrets.token_urlsafe(9),
     )
 
 
