@@ -381,8 +381,10 @@ def _form_sent() -> str:
 
 def _waiting_behind(rows: Session, token: str | None, reader_id: uuid.UUID | None) -> Sequence[Waiting]:
     """The colleagues about whom this link still asks; none where it opens nothing."""
+    if not token:
+        return ()
     try:
-        return responses.waiting(rows, token or "", reader_id=reader_id)
+        return responses.waiting(rows, token, reader_id=reader_id)
     except LinkClosed:
         return ()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 from sqlalchemy import select
 
@@ -102,12 +104,13 @@ def _said(stored, text):
 
 def _look(world, clients, chromium, script, *given):
     """What the script finds on each page that each viewer may open, kind of page by kind."""
+    seen: set[tuple[object, ...]] = set()
     with servers.web_server(world.app) as base:
         for name, client in clients.items():
             opened = chromium.new_context(base_url=base, viewport=NARROW)
             opened.add_cookies([{"name": one.key, "value": one.value, "url": base} for one in _cookies(client)])
             page = opened.new_page()
-            for place, address in _pages(world, client, name):
+            for place, address in _pages(world, client, name, seen):
                 page.goto(address)
                 page.eval_on_selector_all("details", "all => all.forEach((each) => { each.open = true; })")
                 yield f"{name or 'nobody'}: {place}", page.evaluate(script, *given)
@@ -127,9 +130,8 @@ def _cookies(client):
     return [cookie for name in ("session", "rater", "draft") if (cookie := client.get_cookie(name)) is not None]
 
 
-def _pages(world, client, name):
-    """One address of each kind of page: by route, and by the phase of the round that it is about."""
-    seen = set()
+def _pages(world, client, name, seen):
+    """One address of each kind of page that was not seen yet: by route, and by the phase of the round it is about."""
     for door in doors.doors(world.app):
         if door.method != "GET" or door.endpoint.startswith("responses.") is not (name == doors.RATER):
             continue
@@ -145,7 +147,7 @@ def _pages(world, client, name):
 
 
 def _phase(thing):
-    if thing.round is None or not thing.round.cycle_id:
+    if thing.round is None or not isinstance(thing.round.cycle_id, uuid.UUID):
         return ""
     with context.reading() as session:
         found = session.get(Cycle, thing.round.cycle_id)
