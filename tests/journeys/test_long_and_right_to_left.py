@@ -1,4 +1,4 @@
-"""Every page at 320 px with the longest names that people have, and with names and texts that are read from the right."""
+"""Every page at 320 px with the longest names that people have, and with names that are read from the right."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ WORDS = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamten"
 TOO_WIDE = """() => {
   const width = document.documentElement.clientWidth;
   if (document.documentElement.scrollWidth <= width) return [];
-  const wide = [...document.body.querySelectorAll("*")].filter((each) => each.getBoundingClientRect().right > width + 1);
+  const isWide = (each) => each.getBoundingClientRect().right > width + 1;
+  const wide = [...document.body.querySelectorAll("*")].filter(isWide);
   const inner = wide.filter((each) => ![...each.children].some((child) => wide.includes(child)));
   return inner.slice(0, 3).map((each) => each.outerHTML.slice(0, 150)).concat(document.documentElement.scrollWidth);
 }"""
@@ -42,7 +43,7 @@ NOT_ISOLATED = """(sample) => {
       found.push(walk.currentNode.parentElement.outerHTML.slice(0, 150));
     }
   }
-  for (const field of document.querySelectorAll("input:not([type=hidden]):not([type=radio]):not([type=checkbox]), textarea")) {
+  for (const field of document.querySelectorAll("input:not([type=radio], [type=checkbox], [type=hidden]), textarea")) {
     if (has(field.value) && field.dir !== "auto") found.push(field.outerHTML.slice(0, 150));
   }
   return found;
@@ -152,7 +153,6 @@ def _phase(thing):
     with context.reading() as session:
         found = session.get(Cycle, thing.round.cycle_id)
         return found.phase if found else ""
-
 
 
 @pytest.fixture
