@@ -11,6 +11,7 @@ import base64
 import binascii
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -38,6 +39,8 @@ SENT = "sent"
 NAMES = (LINK, DRAFTS, SENT)
 
 GONE = 410
+
+_BARE_LINK = re.compile(r"[\w-]{43}", re.ASCII)
 
 
 def token() -> str:
@@ -154,8 +157,15 @@ def _locked(name: str, value: Sequence[Any], lasts: timedelta) -> str:
 
 
 def _unlocked(name: str) -> tuple[float, list[Any] | None]:
-    """Until when a cookie of ours opens, and what is in it: nothing, where it is too old or was made elsewhere."""
-    locked = _decoded(request.cookies.get(_cookie(name), ""))
+    """Until when a cookie of ours opens, and what is in it: nothing, where it is too old or was made elsewhere.
+
+    A link as it stands in a mail is taken too, and locked at the next step: browsers held it so before, and whoever
+    has it opens the same with it at any time.
+    """
+    cookie = request.cookies.get(_cookie(name), "")
+    if name == LINK and _BARE_LINK.fullmatch(cookie):
+        return 0, [cookie, False]
+    locked = _decoded(cookie)
     for key in reversed(_keys(name)):
         try:
             until, *value = json.loads(SecretBox(key).decrypt(locked))
