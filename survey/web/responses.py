@@ -233,7 +233,10 @@ def stay() -> ResponseReturnValue:
 @pages.post("/feedback/leave")
 @public
 def leave() -> ResponseReturnValue:
-    """This browser forgets the rater, at once and whatever their link still opens."""
+    """This browser forgets its rater, whatever their link still opens. Without a rater there is nothing here."""
+    if visits.held() is None:
+        visits.forget()
+        raise LinkClosed(CLOSED)
     return _leave()
 
 
