@@ -9,7 +9,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from survey.core.errors import BadInput, IllegalStep
-from survey.core.relationships import ANONYMOUS, Relationship
+from survey.core.relationships import ANONYMOUS, COLLEAGUES, Relationship
 
 
 class Phase(StrEnum):
@@ -169,7 +169,7 @@ def warnings(subject: str, invited: dict[Relationship, int], k: int) -> tuple[Wa
     """What will go wrong for this subject with so many raters invited per relationship, under the minimum `k`."""
     found = []
     anonymous = {group: invited.get(group, 0) for group in ANONYMOUS}
-    merged = sum(count for count in anonymous.values() if count < k)
+    merged = sum(anonymous[group] for group in COLLEAGUES if anonymous[group] < k)
     if not any(count >= k for count in anonymous.values()) and merged < k:
         found.append(
             (
@@ -182,7 +182,7 @@ def warnings(subject: str, invited: dict[Relationship, int], k: int) -> tuple[Wa
         (
             f"{subject}: {count} {group.plural.lower() if count != 1 else group.label} invited: this group can never "
             "be shown on its own.",
-            "It is counted among “others” if enough people answer; invite more, or leave it out.",
+            _NEVER_POOLED if group is Relationship.OUTSIDE else _POOLED,
         )
         for group, count in anonymous.items()
         if 0 < count < k
@@ -200,6 +200,10 @@ def warnings(subject: str, invited: dict[Relationship, int], k: int) -> tuple[Wa
     if not invited.get(Relationship.MANAGER):
         found.append((f"Nobody is asked as the manager of {subject}.", "Choose the manager among the raters."))
     return tuple(Warning(message, remedy, "raters", subject) for message, remedy in found)
+
+
+_POOLED = "It is counted among “others” if enough people answer; invite more, or leave it out."
+_NEVER_POOLED = "Outside raters are never counted with colleagues, so nobody would read them; invite more, or none."
 
 
 def about_the_end(closes_at: datetime, days_off: Mapping[date, str] = NO_DAYS_OFF) -> Warning | None:

@@ -46,8 +46,7 @@ class Colleague:
         time = f"about {self.minutes} minute{'s' if self.minutes != 1 else ''}"
         if self.relationship is Relationship.SELF:
             return f"Yourself, {time}"
-        article = "the" if self.relationship is Relationship.MANAGER else "a"
-        return f"{self.name}, as {article} {self.relationship.label}, {time}"
+        return f"{self.name}, as {self.relationship.with_article}, {time}"
 
 
 @dataclass(frozen=True)
