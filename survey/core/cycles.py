@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -200,6 +200,31 @@ def warnings(subject: str, invited: dict[Relationship, int], k: int) -> tuple[Wa
     if not invited.get(Relationship.MANAGER):
         found.append((f"Nobody is asked as the manager of {subject}.", "Choose the manager among the raters."))
     return tuple(Warning(message, remedy, "raters", subject) for message, remedy in found)
+
+
+def about_made_up(names: Sequence[str]) -> tuple[Warning, ...]:
+    """A warning for people who work here and are counted as outside raters all the same."""
+    return tuple(
+        Warning(
+            f"{name} is counted as an outside rater: somebody who sets this round up put them into the directory, or "
+            "changed their address, after the round was begun or in the month before.",
+            "Ask somebody else as well, or let another colleague of people operations set up the round.",
+            "raters",
+        )
+        for name in names
+    )
+
+
+def about_waiting(names: Sequence[str]) -> tuple[Warning, ...]:
+    """A warning for people of other companies who are not asked when the round is opened now."""
+    return tuple(
+        Warning(
+            f"{name} is left out: nobody has vouched for them yet.",
+            "Wait for the word of the person under review, or of people operations; both have a mail that asks for it.",
+            "raters",
+        )
+        for name in names
+    )
 
 
 _POOLED = "It is counted among “others” if enough people answer; invite more, or leave it out."

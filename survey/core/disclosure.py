@@ -126,8 +126,8 @@ def publish(
     an item that too few of a group observed is left out for that group alone. R7: bands. R8: self and manager are
     never counted with anybody. R9: outside raters are a group of their own, never pooled, shown from k on or not at
     all. Comments of all colleagues lie together, and those of outside raters apart; `shuffle` puts those on one
-    question into a random order, in place. A comment without a letter, a digit or a symbol is no answer: it is not shown,
-    and not counted towards the k.
+    question into a random order, in place. A comment without a letter, a digit or a symbol is no answer: it is not
+    shown, and not counted towards the k.
 
     Two things stay readable. R7 ends where R2 begins: the distribution of six raters and more says when they were
     unanimous, or all but one. And of fewer, where all but one chose the same end of the scale, that one may know

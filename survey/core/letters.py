@@ -23,6 +23,7 @@ class Kind(StrEnum):
     REPORT = "report"
     NOMINATION = "nomination"
     APPROVAL = "approval"
+    VOUCHING = "vouching"  # somebody of another company awaits the reader's word
     NOT_OPENED = "not_opened"
     STUCK = "stuck"  # a step that a round takes by itself was given up
     LOCKED = "locked"  # a closed round waits for its passphrase
@@ -148,6 +149,7 @@ class Letter:
             Kind.NO_REPORT: f"/reports/{self.review_id}",
             Kind.NOMINATION: f"/reviews/{self.review_id}/raters",
             Kind.APPROVAL: "/nominations",
+            Kind.VOUCHING: f"/reviews/{self.review_id}/outside",
             Kind.LOCKED: f"/rounds/{self.cycle_id}/custody/unlock",
             Kind.NOT_OPENED: f"/rounds/{self.cycle_id}",
             Kind.OBJECTION: f"/rounds/{self.cycle_id}",

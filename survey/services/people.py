@@ -15,7 +15,7 @@ from survey.core.access import Role, Standing
 from survey.core.audit import Event
 from survey.core.errors import BadInput, NotFound
 from survey.core.people import Profile
-from survey.store import audit, departures, people
+from survey.store import audit, departures, hands, people
 from survey.store.people import Person
 
 
@@ -78,6 +78,7 @@ def profile(session: Session, person: Person) -> Profile:
 def enter(session: Session, known: Profile, *, actor_id: uuid.UUID, now: datetime) -> Person:
     """A new person with this profile. Raises `BadInput` for an address that is taken, or a manager who is not here."""
     people.take_turns(session)
+    founding = hands.is_founding(session, actor_id, now=now)
     person = add(
         session,
         known.name,
@@ -89,6 +90,7 @@ def enter(session: Session, known: Profile, *, actor_id: uuid.UUID, now: datetim
         time_zone=known.time_zone,
         language=known.language,
     )
+    hands.note(session, [person.id], actor_id, founding=founding, now=now)
     _record(session, person.id, "added", actor_id=actor_id, now=now)
     return person
 
@@ -103,6 +105,7 @@ def change(session: Session, person_id: uuid.UUID, known: Profile, *, actor_id: 
     person = get(session, person_id)
     if known.address != person.address:
         _free(session, known.address)
+        hands.note(session, [person_id], actor_id, founding=False, now=now)
     if known.manager != profile(session, person).manager:
         person.manager_id = _manager_of(session, person_id, known)
     if person.role == Role.PEOPLE_OPERATIONS and known.role is not Role.PEOPLE_OPERATIONS:
@@ -136,6 +139,7 @@ def reactivate(session: Session, person_id: uuid.UUID, *, actor_id: uuid.UUID, n
     person = get(session, person_id)
     if not person.is_active:
         person.is_active = True
+        hands.note(session, [person_id], actor_id, founding=False, now=now)
         _record(session, person_id, "reactivated", actor_id=actor_id, now=now)
     return person
 
