@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -197,6 +197,11 @@ def managers(session: Session, *, limit: int) -> Sequence[str]:
         .order_by(Person.address)
         .limit(limit)
     ).all()
+
+
+def names(session: Session, person_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, str]:
+    """The names of these people by id."""
+    return people.names(session, person_ids)
 
 
 def at(session: Session, address: str) -> Person:

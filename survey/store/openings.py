@@ -89,8 +89,8 @@ def freeze(session: Session, review_ids: Collection[uuid.UUID], *, also: uuid.UU
             Nomination.review_id.in_(raters.keys()), Nomination.awaits_word.is_(False)
         )
     ).all()
-    asked = {row.rater_id for row in chosen}
-    outside = hands.outside(session, reviews[0].cycle, asked, also=also) if reviews else set()
+    rater_ids = {row.rater_id for row in chosen}
+    outside = hands.outside(session, reviews[0].cycle, rater_ids, also=also) if reviews else set()
     for review_id, rater_id, kind in chosen:
         raters[review_id].append((rater_id, hands.counted_as(kind, rater_id, outside)))
     alike: dict[tuple[uuid.UUID, ...], Questionnaire] = {}

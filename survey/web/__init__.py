@@ -30,6 +30,7 @@ from survey.web import (
     responses,
     steps,
     teams,
+    vouching,
 )
 
 
@@ -51,6 +52,7 @@ def register(app: Flask, csrf: CSRFProtect, *, redis_url: str) -> None:
         responses,
         reports,
         teams,
+        vouching,
         operations,
         comments,
         audit,
