@@ -309,7 +309,7 @@ def _comments(
     for item in questionnaire.items:
         if item.scale is not None:
             continue
-        attributed = []
+        attributed: list[Comment] = []
         anonymous: dict[Group, list[Comment]] = {Group.POOLED: [], Group.OUTSIDE: []}
         for response in responses:
             said = response.answers.comments.get(item.key)

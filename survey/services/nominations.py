@@ -121,7 +121,8 @@ def choose(
 ) -> list[uuid.UUID]:
     """Exactly these raters for the review, in place of those chosen before; the value names who newly awaits a word.
 
-    People of other companies are chosen as outside raters, whatever they are called here. Raises `NotFound`,
+    People of other companies are chosen as outside raters, whatever they are called here; where the program chooses
+    (`actor_id` None), they need nobody's word. Raises `NotFound`,
     `IllegalStep` after launch, and `BadInput` for raters that cannot be asked.
     """
     review = _review(session, review_id)
@@ -147,7 +148,7 @@ def choose(
         if rater in before:
             before[rater].relationship = kind
             continue
-        waits = known[rater] and not needs_no_word
+        waits = known[rater] and actor_id is not None and not needs_no_word
         session.add(
             Nomination(review_id=review_id, rater_id=rater, relationship=kind, chosen_by_id=actor_id, awaits_word=waits)
         )
@@ -196,10 +197,12 @@ def approve(
 ) -> int:
     """The choice as the manager or the launcher wants it. In a draft it is simply kept.
 
-    The value is how many of other companies newly await the word of somebody else, who gets a mail `now`.
+    The value is how many of other companies newly await the word of somebody else, who gets a mail `now`. Without an
+    `actor_id` it is the launcher who chooses.
     """
     review = _review(session, review_id)
     externals = dict.fromkeys(invite_external(session, addresses), Relationship.OUTSIDE)
+    actor_id = actor_id or review.cycle.launcher_id
     awaiting = choose(session, review_id, externals | dict(raters), actor_id=actor_id)
     if awaiting and now is not None:
         asking.ask_for_word(session, review, now=now)
