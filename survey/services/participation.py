@@ -6,9 +6,8 @@ import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, delete, func, select, update
+from sqlalchemy import ColumnElement, and_, case, func, select
 from sqlalchemy.orm import Session
 
 from survey.core import cycles, nominations, participation
@@ -21,7 +20,7 @@ from survey.core.relationships import Relationship
 from survey.store import asking, audit, hands, mailings, openings
 from survey.store import cycles as rounds
 from survey.store.cycles import Cycle, Review
-from survey.store.invitations import Invitation, InvitationToken, State
+from survey.store.invitations import Invitation, State
 from survey.store.nominations import Nomination
 from survey.store.people import Person
 
@@ -176,7 +175,7 @@ def withdraw_rater(
     left = [one for one in raters(session, review_id) if one.id != rater_id and not one.awaits_word]
     if not any(one.relationship is not Relationship.SELF for one in left):
         raise BadInput("Nobody else would be asked. Ask somebody in their place, or take the person out of the round.")
-    _withdraw(session, review, rater_id)
+    asking.withdraw(session, review, rater_id)
     _record(session, review, actor_id, now)
 
 
@@ -196,7 +195,7 @@ def replace_rater(
     `add_rater` does.
     """
     review = _open_review(session, review_id, now)
-    relationship = _withdraw(session, review, rater_id)
+    relationship = asking.withdraw(session, review, rater_id)
     is_asked = _add(session, review, by_id, relationship, actor_id=actor_id, pace=pace, now=now)
     _record(session, review, actor_id, now)
     return is_asked
@@ -259,7 +258,7 @@ def take_out(session: Session, review_id: uuid.UUID, *, now: datetime) -> None:
         raise BadInput("Nobody else is under review in this round. Cancel the round instead.")
     asked = select(Invitation.id).where(Invitation.review_id == review_id)
     # An answer that is on its way holds its invitation: it is in before this, or finds it void.
-    _void(session, asked)
+    asking.void(session, asked)
 
 
 def _add(
@@ -296,34 +295,8 @@ def _add(
     return not waits
 
 
-def _withdraw(session: Session, review: Review, rater_id: uuid.UUID) -> Relationship:
-    """Takes a rater out; the value is what they were asked as."""
-    chosen = session.get(Nomination, (review.id, rater_id))
-    if chosen is None or rater_id == review.subject_id:
-        raise BadInput("This person is not asked here and cannot be replaced.")
-    kind = Relationship(chosen.relationship)
-    if not chosen.awaits_word:
-        kind = Relationship(session.scalars(select(Invitation.relationship).where(_of(review.id, rater_id))).one())
-        asking.count(review, kind, -1)
-        _void(session, select(Invitation.id).where(_of(review.id, rater_id)))
-    session.delete(chosen)
-    session.flush()
-    return kind
-
-
 def _of(review_id: uuid.UUID, rater_id: uuid.UUID) -> ColumnElement[bool]:
     return and_(Invitation.review_id == review_id, Invitation.rater_id == rater_id)
-
-
-def _void(session: Session, invitations: Select[Any]) -> None:
-    """These invitations open nothing any more. An answer that was given is no matter."""
-    session.execute(
-        update(Invitation)
-        .where(Invitation.id.in_(invitations), Invitation.state == State.OPEN)
-        .values(state=State.VOID)
-        .execution_options(synchronize_session=False)
-    )
-    session.execute(delete(InvitationToken).where(InvitationToken.invitation_id.in_(invitations)))
 
 
 def _open_review(session: Session, review_id: uuid.UUID, now: datetime) -> Review:

@@ -15,7 +15,7 @@ from survey.core.access import Role, Standing
 from survey.core.audit import Event
 from survey.core.errors import BadInput, NotFound
 from survey.core.people import Profile
-from survey.store import audit, departures, hands, people
+from survey.store import asking, audit, departures, hands, people
 from survey.store.people import Person
 
 
@@ -98,6 +98,7 @@ def enter(session: Session, known: Profile, *, actor_id: uuid.UUID, now: datetim
 def change(session: Session, person_id: uuid.UUID, known: Profile, *, actor_id: uuid.UUID, now: datetime) -> Person:
     """The person with another profile; whether they are active stays.
 
+    With another address they are withdrawn where the actor set up who is asked; asked again, they are outside raters.
     Raises `NotFound`, and `BadInput` for an address that is taken, a manager who is not here or who stands below, and
     where nobody would be left in people operations.
     """
@@ -106,6 +107,7 @@ def change(session: Session, person_id: uuid.UUID, known: Profile, *, actor_id: 
     if known.address != person.address:
         _free(session, known.address)
         hands.note(session, [person_id], actor_id, founding=False, now=now)
+        asking.withdraw_where_set_up(session, person_id, actor_id)
     if known.manager != profile(session, person).manager:
         person.manager_id = _manager_of(session, person_id, known)
     if person.role == Role.PEOPLE_OPERATIONS and known.role is not Role.PEOPLE_OPERATIONS:

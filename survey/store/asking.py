@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import Select, and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from survey.core import nominations
+from survey.core.cycles import Phase
+from survey.core.errors import BadInput
 from survey.core.letters import Kind
 from survey.core.mailings import Pace
-from survey.core.relationships import Relationship
+from survey.core.relationships import COLLEAGUES, Relationship
 from survey.store import attempts, mailings, people
 from survey.store.cycles import Cycle, Review
-from survey.store.invitations import Invitation, State
+from survey.store.invitations import Invitation, InvitationToken, State
 from survey.store.nominations import Nomination
 from survey.store.people import Person
 
@@ -44,6 +47,59 @@ def invite(
     cycle = review.cycle
     mailings.join(session, cycle.id, rater_id, closes_at=cycle.closes_at, pace=pace, reminders=cycle.reminders, now=now)
     session.flush()
+
+
+def withdraw(session: Session, review: Review, rater_id: uuid.UUID) -> Relationship:
+    """Takes a rater out of a review that is open; the value is what they were asked as.
+
+    Raises `BadInput` for somebody who is not asked there, and for the subject.
+    """
+    chosen = session.get(Nomination, (review.id, rater_id))
+    if chosen is None or rater_id == review.subject_id:
+        raise BadInput("This person is not asked here and cannot be replaced.")
+    kind = Relationship(chosen.relationship)
+    if not chosen.awaits_word:
+        asked = and_(Invitation.review_id == review.id, Invitation.rater_id == rater_id)
+        kind = Relationship(session.scalars(select(Invitation.relationship).where(asked)).one())
+        count(review, kind, -1)
+        void(session, select(Invitation.id).where(asked))
+    session.delete(chosen)
+    session.flush()
+    return kind
+
+
+def withdraw_where_set_up(session: Session, rater_id: uuid.UUID, by_id: uuid.UUID) -> None:
+    """Takes a rater out of every open review that this person has set up, launched or chosen raters in.
+
+    For when they give that rater another address: who answers from there may be themselves. What is attributed stays.
+    """
+    chosen = select(Review.cycle_id).join(Nomination).where(Nomination.chosen_by_id == by_id)
+    reviews = session.scalars(
+        select(Review)
+        .join(Cycle)
+        .join(Invitation, Invitation.review_id == Review.id)
+        .join(Nomination, and_(Nomination.review_id == Review.id, Nomination.rater_id == Invitation.rater_id))
+        .where(
+            Cycle.phase == Phase.OPEN,
+            or_(Cycle.launcher_id == by_id, Cycle.id.in_(chosen)),
+            Invitation.rater_id == rater_id,
+            Invitation.relationship.in_(COLLEAGUES),
+        )
+        .with_for_update(of=Review)
+    ).all()
+    for review in reviews:
+        withdraw(session, review, rater_id)
+
+
+def void(session: Session, invitations: Select[Any]) -> None:
+    """These invitations open nothing any more. An answer that was given is no matter."""
+    session.execute(
+        update(Invitation)
+        .where(Invitation.id.in_(invitations), Invitation.state == State.OPEN)
+        .values(state=State.VOID)
+        .execution_options(synchronize_session=False)
+    )
+    session.execute(delete(InvitationToken).where(InvitationToken.invitation_id.in_(invitations)))
 
 
 def count(review: Review, kind: Relationship, change: int) -> None:

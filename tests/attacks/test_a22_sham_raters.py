@@ -25,7 +25,7 @@ from survey.core.relationships import COLLEAGUES, Relationship
 from survey.core.responses import Answers, Response
 from survey.core.sections import Section
 from survey.services import cycles, drafts, imports, nominations, participation, people, tally, vouching
-from survey.store import hands
+from survey.store import asking, hands
 from survey.store.cycles import Review
 from survey.store.envelopes import Envelope
 from survey.store.invitations import Invitation
@@ -237,7 +237,16 @@ def withdrawn_taken_over_and_asked_again(it):
             )
 
 
+def addresses_of_raters_changed_while_open(it):
+    it.begin()
+    it.choose("ana", "ben", "chloe", "dev")
+    open_it(it.company, it.cycle_id, by="noor")
+    for colleague, sham in zip(("ben", "chloe", "dev"), SHAMS, strict=True):
+        it.take_over(colleague, sham)
+
+
 TRICKS = [
+    addresses_of_raters_changed_while_open,
     draft_then_people,
     people_then_draft_within_the_hour,
     people_from_a_file,
@@ -264,7 +273,7 @@ def test_the_same_tricks_read_every_rating_of_the_colleague_where_nobody_is_from
 ):
     """The weakened build: raters are counted as what they are called."""
     monkeypatch.setattr(hands, "counted_as", lambda kind, rater_id, outside: Relationship(kind))
-    monkeypatch.setattr(people, "_keep_mailboxes", lambda *args: None, raising=False)
+    monkeypatch.setattr(asking, "withdraw_where_set_up", lambda *args: None)
     assert what_the_launcher_works_out(company, clock, trick) == {VICTIM}
 
 
@@ -364,6 +373,25 @@ def test_a_company_that_was_put_in_by_the_launcher_s_hand_at_first_is_a_company(
         clock.move(minutes=5)
         late = people.enter(session, profile("late"), actor_id=noor, now=clock())
         assert hands.outside(session, cycle, {*everybody, late.id}) == {late.id}
+
+
+@pytest.mark.parametrize("has_answered", [True, False])
+def test_an_address_that_the_launcher_changes_looks_the_same_whether_its_owner_had_answered(
+    company, clock, has_answered
+):
+    it = Launcher(company, clock)
+    it.begin()
+    it.choose(*COLLEAGUES_ASKED)
+    open_it(company, it.cycle_id, by="noor")
+    tokens = company.tokens()
+    company.answer(tokens["ben" if has_answered else "ana"])
+    it.take_over("ben", "one")
+    with context.reading() as session:
+        going = participation.of(session, it.cycle_id, now=clock())[it.review_id]
+        assert (going.answered, going.invited) == (1, 5)
+        assert company.ids["ben"] not in {one.id for one in participation.raters(session, it.review_id)}
+    with pytest.raises(LinkClosed):
+        company.answer(tokens["ben"])
 
 
 # The word of somebody else
