@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from sqlalchemy.orm import Session
 from wtforms import BooleanField, RadioField, SearchField, SelectField, SelectMultipleField, StringField
-from wtforms.widgets import CheckboxInput
+from wtforms.widgets import CheckboxInput, ListWidget
 
 from survey import context
 from survey.context import needs
@@ -65,12 +65,19 @@ class WithdrawForm(FlaskForm):
     is_sure = BooleanField("Do not ask them any more")
 
 
+class Ticks(SelectMultipleField):
+    """A list of boxes to tick."""
+
+    widget = ListWidget(prefix_label=False)
+    option_widget = CheckboxInput()
+
+
 class AddForm(FlaskForm):
     """Who else is under review, on which pages, and who is asked about them."""
 
     subject = SelectField("Person")
-    page_ids = SelectMultipleField("Reviewed on", option_widget=CheckboxInput())
-    raters = SelectMultipleField("Asked about them", option_widget=CheckboxInput(), validate_choice=False)
+    page_ids = Ticks("Reviewed on")
+    raters = Ticks("Asked about them", validate_choice=False)
 
 
 @dataclass(frozen=True)
