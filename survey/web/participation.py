@@ -209,7 +209,7 @@ def add_person(cycle_id: uuid.UUID) -> ResponseReturnValue:
             for one in competencies.newest(session)
         }
         suggested = _suggested(session, form.subject.data or "")
-    form.raters.choices = [(str(one.id), f"{one.name}, as {one.relationship.label}") for one in suggested]
+    form.raters.choices = [(str(one.id), f"{one.name}, as {_asked_as(one.relationship)}") for one in suggested]
     is_look = request.form.get("action") == "look"
     if is_look:
         form.raters.data = [str(one.id) for one in suggested]
@@ -281,6 +281,10 @@ def _open_review(session: Session, cycle_id: uuid.UUID, review_id: uuid.UUID) ->
 def _named(one: nominations.Candidate) -> str:
     words = [one.name, one.team, "outside rater" if one.is_outside else ""]
     return ", ".join(word for word in words if word)
+
+
+def _asked_as(kind: Relationship) -> str:
+    return "self" if kind is Relationship.SELF else kind.label
 
 
 def _says_whom(form: AskForm) -> bool:
