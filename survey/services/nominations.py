@@ -122,20 +122,12 @@ def choose(
     """Exactly these raters for the review, in place of those chosen before; the value names who newly awaits a word.
 
     People of other companies are chosen as outside raters, whatever they are called here; where the program chooses
-    (`actor_id` None), they need nobody's word. Raises `NotFound`,
-    `IllegalStep` after launch, and `BadInput` for raters that cannot be asked.
+    (`actor_id` None), they need nobody's word. Raises `NotFound`, `IllegalStep` after launch, and `BadInput` for raters
+    that cannot be asked.
     """
     review = _review(session, review_id)
     cycles.require(Phase(review.cycle.phase), Phase.DRAFT, Phase.NOMINATING)
-    known = dict(
-        session.execute(
-            select(Person.id, Person.is_external).where(Person.id.in_(raters.keys()), Person.is_active)
-        ).all()
-    )
-    if len(known) < len(raters):
-        raise BadInput("Some of these people are not known here any more. Please choose again.")
-    kinds = {rater: nominations.chosen_as(kind, is_external=known[rater]) for rater, kind in raters.items()}
-    nominations.check(str(review.subject_id), {str(rater): kind for rater, kind in kinds.items()})
+    kinds = _checked(session, review, raters)
     before = {row.rater_id: row for row in session.scalars(select(Nomination).where(Nomination.review_id == review_id))}
     for rater, row in before.items():
         if rater not in kinds:
@@ -148,13 +140,26 @@ def choose(
         if rater in before:
             before[rater].relationship = kind
             continue
-        waits = known[rater] and actor_id is not None and not needs_no_word
+        waits = kind is Relationship.OUTSIDE and actor_id is not None and not needs_no_word
         session.add(
             Nomination(review_id=review_id, rater_id=rater, relationship=kind, chosen_by_id=actor_id, awaits_word=waits)
         )
         awaiting += [rater] if waits else []
     session.flush()
     return awaiting
+
+
+def _checked(
+    session: Session, review: Review, raters: Mapping[uuid.UUID, Relationship]
+) -> dict[uuid.UUID, Relationship]:
+    """These raters, each as what they can be chosen. Raises `BadInput` for whoever cannot be asked."""
+    is_known = (Person.id.in_(raters.keys()), Person.is_active)
+    known = dict(session.execute(select(Person.id, Person.is_external).where(*is_known)).all())
+    if len(known) < len(raters):
+        raise BadInput("Some of these people are not known here any more. Please choose again.")
+    kinds = {rater: nominations.chosen_as(kind, is_external=known[rater]) for rater, kind in raters.items()}
+    nominations.check(str(review.subject_id), {str(rater): kind for rater, kind in kinds.items()})
+    return kinds
 
 
 def propose(
