@@ -12,7 +12,7 @@ PYTHON ?= $(shell for each in python3 python3.12 python3.11; do \
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check lint types lock screenshots load bench bench-answers bench-growth bench-tally \
-	bench-mails bench-openings bench-labels bench-spread bench-report bench-links bench-workers bench-tables \
+	bench-mails bench-openings bench-labels bench-small bench-spread bench-report bench-links bench-workers bench-tables \
 	bench-page bench-sign-in faults drill sbom audit clean
 
 help:  ## List the targets
@@ -93,6 +93,9 @@ bench-openings: setup  ## Print how long opening 800 and 10,000 reviews takes, a
 
 bench-labels: setup  ## Print how often a report's words are wrong, for simulated engineers
 	@$(BIN)/python -m tests.benchmarks.labels
+
+bench-small: setup  ## Print what a report gives away of three, four and five people, by enumeration
+	@$(BIN)/python -m tests.benchmarks.small
 
 bench-spread: setup  ## Print what the typical spread of a round does to intervals
 	@$(BIN)/python -m tests.benchmarks.spread

@@ -5,10 +5,10 @@ from __future__ import annotations
 import gzip
 import hashlib
 import mimetypes
+import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import jinja2
 from authlib.integrations.flask_client import FlaskOAuth2App, OAuth
@@ -25,6 +25,7 @@ from config import Config, MailPace
 from survey import context, web
 from survey.cli import commands
 from survey.cli.logs import log_to_stderr
+from survey.core import days
 from survey.core.errors import BadInput, KeysExposed, NotFound, SurveyError
 from survey.core.mailings import Pace
 from survey.delivery import holidays
@@ -32,6 +33,7 @@ from survey.store import base
 from survey.store.keys import Keyring
 
 ROOT = Path(__file__).resolve().parent.parent
+BOOT = Path("/proc/sys/kernel/random/boot_id")
 BROKER_TIMEOUT = 1.0  # seconds that a page may wait for a doorbell
 YEARS_OF_HOLIDAYS = 5  # from the start of a process
 DISCOVERY = "/.well-known/openid-configuration"
@@ -61,7 +63,7 @@ def create_app(
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     _add_company_accounts(app, config)
     web.register(app, CSRFProtect(app), redis_url=config.redis_url)
-    _add_filters(app, config.timezone)
+    _add_filters(app)
     _add_asset_hashes(app)
     return app
 
@@ -89,7 +91,21 @@ def wire(config: Config, engine: Engine, *, clock: Callable[[], datetime] | None
         metrics_token=config.metrics_token,
         invitations_kept=timedelta(days=config.invitations_kept_days),
         reports_kept_months=config.reports_kept_months,
+        uptime=_unknown if clock else _uptime,
     )
+
+
+def _uptime() -> tuple[str, timedelta]:
+    """Since which boot this machine is up, and for how long, sleep and all; nothing where it does not say."""
+    try:
+        boot = BOOT.read_text(encoding="ascii").strip()
+        return boot, timedelta(seconds=time.clock_gettime(time.CLOCK_BOOTTIME))
+    except (OSError, AttributeError):
+        return _unknown()
+
+
+def _unknown() -> tuple[str, timedelta]:
+    return "", timedelta(0)
 
 
 def command_line() -> None:
@@ -203,23 +219,28 @@ def _doorbell(redis_url: str) -> Callable[[str], None]:
     return ring
 
 
-def _add_filters(app: Flask, timezone: ZoneInfo) -> None:
-    def local(moment: datetime | date) -> date:
-        return moment.astimezone(timezone) if isinstance(moment, datetime) else moment
+def _add_filters(app: Flask) -> None:
+    def day(moment: datetime | date, zone: tzinfo | None = None) -> str:
+        """A day, or that of a moment in a zone that must be said."""
+        return days.in_words(days.local_day(moment, _said(zone)) if isinstance(moment, datetime) else moment)
 
-    def day(moment: datetime | date) -> str:
-        at = local(moment)
-        return f"{at:%A} {at.day} {at:%B %Y}"
+    def short_day(day: date) -> str:
+        return f"{day.day} {day:%b}"
 
-    def short_day(moment: datetime | date) -> str:
-        at = local(moment)
-        return f"{at.day} {at:%b}"
+    def moment(moment: datetime, zone: tzinfo) -> str:
+        return days.moment_in_words(moment, zone)
 
     def one_decimal(value: float) -> str:
         return f"{value:.1f}"
 
-    for name, function in (("day", day), ("short_day", short_day), ("one_decimal", one_decimal)):
+    for name, function in (("day", day), ("short_day", short_day), ("moment", moment), ("one_decimal", one_decimal)):
         app.template_filter(name)(function)
+
+
+def _said(zone: tzinfo | None) -> tzinfo:
+    if zone is None:
+        raise ValueError("A moment has no day: say in which zone.")
+    return zone
 
 
 def _add_asset_hashes(app: Flask) -> None:

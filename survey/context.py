@@ -8,7 +8,7 @@ import zoneinfo
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -21,11 +21,15 @@ from werkzeug.wrappers import Response
 
 from survey.core import access
 from survey.core.access import Action, Role, Standing
+from survey.core.clocks import Reading
 from survey.core.errors import SurveyError
 from survey.core.mailings import Pace
+from survey.core.retention import months_before
 from survey.services import cycles, sign_ins
+from survey.services.clocks import Kept
 from survey.store.cycles import Cycle
 from survey.store.keys import Keyring
+from survey.store.mailings import time_zone_of
 from survey.store.people import Person
 
 EXTENSION = "survey"
@@ -59,6 +63,7 @@ class Installation:
     metrics_token: str = field(default="", repr=False)
     invitations_kept: timedelta = timedelta(days=30)
     reports_kept_months: int = 24
+    uptime: Callable[[], tuple[str, timedelta]] = lambda: ("", timedelta(0))
 
 
 def installation() -> Installation:
@@ -89,6 +94,25 @@ def one_step() -> AbstractContextManager[Session]:
 def now() -> datetime:
     """The time, in UTC. The one clock of the program."""
     return installation().clock()
+
+
+def clock_reading() -> Reading:
+    """The time, beside how long the machine has been up: a clock that jumps parts from it."""
+    boot, uptime = installation().uptime()
+    return Reading(now(), boot, uptime)
+
+
+def kept() -> Kept:
+    """From when on things are kept, as the settings say."""
+    parts = installation()
+    today = now().astimezone(parts.pace.home)
+    return Kept(now() - parts.invitations_kept, months_before(today, parts.reports_kept_months))
+
+
+def zone() -> tzinfo:
+    """The time zone of whoever is signed in: their own, or that of the installation."""
+    person, home = account(), installation().pace.home
+    return time_zone_of(person, home) if person else home
 
 
 @cache

@@ -9,8 +9,10 @@ import structlog
 from celery import shared_task
 
 from survey import context
+from survey.core.clocks import Sweeps
 from survey.core.errors import BadInput
 from survey.services import cycles, nominations, openings
+from tasks import clocks
 
 ENOUGH = timedelta(seconds=20)
 """For so long a task opens reviews, so that mail need not wait until a large round is open."""
@@ -21,6 +23,8 @@ log = structlog.get_logger()
 @shared_task(name="tasks.cycles.close_due")
 def close_due() -> int:
     """Closes what is due and has it counted; the value is how many rounds were closed."""
+    if not clocks.may(Sweeps.STEPS):
+        return 0
     with context.reading() as session:
         due = cycles.due_to_close(session, now=context.now())
     closed = sum(_close(cycle_id) for cycle_id in due)
@@ -32,6 +36,8 @@ def close_due() -> int:
 @shared_task(name="tasks.cycles.open_due")
 def open_due() -> int:
     """Approves what silence approves, and begins to open what is due; the value is how many rounds were begun."""
+    if not clocks.may(Sweeps.STEPS):
+        return 0
     now = context.now()
     with context.transaction() as session:
         nominations.approve_silent(session, now=now)

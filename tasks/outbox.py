@@ -17,9 +17,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from config import Config
 from survey import context
+from survey.core.clocks import Sweeps
 from survey.delivery import mail
 from survey.delivery.mail import Connection, Delayed, Message, Refused, Sender, Server
 from survey.services import mailings, outbox
+from survey.services.clocks import GOES_ANYWAY
+from tasks import clocks
 
 AT_ONCE = 50
 ENOUGH = timedelta(seconds=80)  # within the time limit of a task, with a slow server's last word to spare
@@ -34,11 +37,12 @@ def sweep() -> int:
 
     Where more is due than it takes, it rings for another sweep.
     """
-    began = context.now()
+    began, may_go_on = context.now(), clocks.may(Sweeps.STEPS)
     with context.transaction() as session:
         outbox.settle_lost(session, now=began)
-        mailings.gather(session, pace=context.installation().pace, now=began)
-        leased = outbox.lease(session, now=began, limit=AT_ONCE)
+        if may_go_on:
+            mailings.gather(session, pace=context.installation().pace, now=began)
+        leased = outbox.lease(session, now=began, limit=AT_ONCE, only=None if may_go_on else GOES_ANYWAY)
     if len(leased) == AT_ONCE:
         # Before these are sent, so that another worker takes the next ones meanwhile.
         context.wake("tasks.outbox.sweep")

@@ -9,8 +9,10 @@ import structlog
 from celery import shared_task
 
 from survey import context
+from survey.core.clocks import Sweeps
 from survey.core.errors import IllegalStep
 from survey.services import releases
+from tasks import clocks
 
 log = structlog.get_logger()
 
@@ -18,6 +20,8 @@ log = structlog.get_logger()
 @shared_task(name="tasks.releases.sweep")
 def sweep() -> int:
     """Releases what is due to the engineers; the value is how many rounds that were."""
+    if not clocks.may(Sweeps.STEPS):
+        return 0
     now = context.now()
     with context.reading() as session:
         due = releases.due(session, now=now)

@@ -79,6 +79,7 @@ TASKS = [
     "tasks.releases",
     "tasks.canary",
     "tasks.retention",
+    "tasks.shakes",
 ]
 
 

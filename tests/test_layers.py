@@ -19,7 +19,7 @@ VIOLATIONS = {
     "Services and store know no framework but SQLAlchemy": ("survey/services/cycles.py", "import celery"),
     "Only the app reads the settings": ("survey/web/cycles.py", "import config"),
     "Delivery sees values, never rows": ("survey/delivery/mail.py", "from survey.store import people"),
-    "Only two modules may touch answers": ("survey/services/reports.py", "from survey.store import envelopes"),
+    "Only two services may touch answers": ("survey/services/reports.py", "from survey.store import envelopes"),
     "Whoever writes reports cannot name a rater": ("survey/services/tally.py", "from survey.store import invitations"),
     "Services do not call each other": ("survey/services/people.py", "from survey.services import cycles"),
     "Pages do not call each other": ("survey/web/people.py", "from survey.web import cycles"),

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0022"
-down_revision = "0018"
+down_revision = "0026"
 
 BEFORE = "relationship IN ('self', 'manager', 'peer', 'direct_report', 'other')"
 AFTER = "relationship IN ('self', 'manager', 'peer', 'direct_report', 'other', 'outside')"

@@ -23,6 +23,10 @@ from survey.store.inspection import Look, Marks, Verdict
 
 FOUND = 1
 
+REPEATED = """
+Whoever has the key of a round and copies the database again and again while people answer can link all of them.
+Let custodians hold the key where raters include those who run the server."""
+
 HEADINGS = ("", "Attack", "Tried", "On", "Found")
 
 
@@ -58,6 +62,8 @@ def anonymity(make: Callable[..., Flask], logs: tuple[Path, ...]) -> int:
     print(_table(looks))
     findings = sum(look.verdict is Verdict.FOUND for look in looks)
     unseen = [look.obstacle for look in looks if look.obstacle]
+    if any(look.attack == "A21" and (look.said or look.found) for look in looks):
+        print(REPEATED)
     if not logs:
         print("\nNo logs were looked at: name them with --logs.")
     if findings:
@@ -132,7 +138,7 @@ def _values(connection: Any) -> Iterator[bytes]:
 def _table(looks: list[Look]) -> str:
     rows = [HEADINGS]
     for look in looks:
-        said = look.found or ("not seen" if look.obstacle else "nothing",)
+        said = look.found or ("not seen" if look.obstacle else look.said or "nothing",)
         rows.append((look.verdict, look.attack, look.tried, look.on, said[0]))
         rows += [("", "", "", "", phrase) for phrase in said[1:]]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]

@@ -14,7 +14,7 @@ from flask import Flask
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from survey import context
-from survey.cli import audits, backups, doctor, instances, machine, reports
+from survey.cli import audits, backups, clocks, doctor, instances, machine, reports
 from survey.cli import demo as demonstration
 from survey.cli import people as staff
 from survey.core import competencies as rules
@@ -116,6 +116,7 @@ staff.people.add_command(reports.people_export)
 survey.add_command(backups.backup)
 survey.add_command(backups.restore)
 survey.add_command(doctor.doctor)
+survey.add_command(clocks.clock)
 
 
 @survey.group()
@@ -209,7 +210,7 @@ def cycle_list(make: Make) -> None:
         if not rows:
             print("There is no round yet.")
         for row in rows:
-            print(f"{row.id}  {row.name}  ({Phase(row.phase).label}, last day {row.closes_at:%Y-%m-%d})")
+            print(f"{row.id}  {row.name}  ({Phase(row.phase).label}, last day {row.last_day})")
             going = participation.of(session, row.id, now=context.now())
             for review_id, subject, _ in cycles.listed(session, row.id):
                 said = f"{going[review_id].answered} of {going[review_id].invited} answered"

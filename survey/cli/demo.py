@@ -170,7 +170,7 @@ def _open_round(name: str) -> uuid.UUID:
             name,
             launcher_id=ids["Marta Lindqvist"].id,
             minimum=rules.DEFAULT_MINIMUM,
-            closes_at=context.now() + rules.DEFAULT_DURATION,
+            zone=context.installation().pace.home,
             now=context.now(),
         )
         for member in COMPANY:

@@ -24,6 +24,7 @@ from survey.core import checkups
 from survey.core.checkups import Finding, Health
 from survey.core.errors import KeysExposed, SurveyError
 from survey.delivery import mail
+from survey.services import clocks
 from survey.store import schema
 from survey.store.keys import Keyring
 
@@ -58,6 +59,7 @@ def _look(config: Any) -> Iterator[Finding]:
     yield checkups.secret(len(config.secret_key), len(set(config.secret_key)))
     yield _time_zones(config.timezone)
     yield from _database()
+    yield from _sweeps()
     yield _keys(config)
     yield _queue(config.redis_url)
     yield _mail(config)
@@ -93,6 +95,16 @@ def _database() -> Iterator[Finding]:
         found = f"tables at {revision or 'no revision'}, the program knows {schema.head()}"
         yield Finding("database", Health.ILL, found, "Stop the program, make a backup, and run `survey db upgrade`.")
     yield checkups.clock("clock of the database", theirs - ours)
+
+
+def _sweeps() -> Iterator[Finding]:
+    """What waits because the clock may have jumped. Nothing where the tables are not there."""
+    try:
+        with context.reading() as session:
+            held = clocks.held(session, context.now(), context.kept())
+    except SQLAlchemyError:
+        return
+    yield checkups.sweeps([one for each in held for one in each.would])
 
 
 _CLOCKS = {

@@ -53,6 +53,7 @@ class Action(StrEnum):
     CHANGE_PLAN = "change a plan"
     READ_PLAN = "read a plan"
     SEE_INSTRUMENT = "see how a round measured"
+    ACCEPT_CLOCK = "accept the clock"
 
 
 _ALLOWED: dict[Action, dict[Role, frozenset[Standing]]] = {
@@ -114,6 +115,7 @@ _ALLOWED: dict[Action, dict[Role, frozenset[Standing]]] = {
     Action.CHANGE_PLAN: {role: frozenset({Standing.OWN}) for role in Role},
     Action.READ_PLAN: {role: frozenset({Standing.OWN, Standing.MANAGES}) for role in Role},
     Action.SEE_INSTRUMENT: {Role.PEOPLE_OPERATIONS: frozenset({Standing.ANYONE})},
+    Action.ACCEPT_CLOCK: {Role.PEOPLE_OPERATIONS: frozenset({Standing.ANYONE})},
 }
 
 

@@ -43,6 +43,7 @@ class Event(StrEnum):
     COUNT_GIVEN_UP = "count given up"
     REPORT_GIVEN_UP = "report given up"
     STEP_GIVEN_UP = "step given up"
+    CLOCK_ACCEPTED = "clock accepted"
 
     @property
     def label(self) -> str:

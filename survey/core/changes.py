@@ -7,15 +7,14 @@ work out every figure below from the two; see the threat model on what two round
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
-from survey.core import labels, statistics
+from survey.core import labels, samples, statistics
 from survey.core.disclosure import Cell, Group
 from survey.core.labels import Change
 from survey.core.questionnaires import Item, Part, Questionnaire, Scale
 from survey.core.sections import Section
-from survey.core.statistics import Moments
 
 FOLLOWED = frozenset({Section.KEY_BEHAVIORS, Section.SUCCESS_INDICATORS, Section.MINDSET_SHIFT})
 """The sections whose figures are means, and so can be followed from round to round."""
@@ -28,7 +27,10 @@ Sentence = tuple[str, Section, str, str, Scale | None]
 
 @dataclass(frozen=True)
 class Movement:
-    """How far the mean of a group moved since the earlier round, in scale points, with Welch's interval."""
+    """How far the mean of a group moved since the earlier round, in scale points, with Welch's interval.
+
+    Of fewer than six raters the interval takes the typical spread of their round, as their mean does.
+    """
 
     group: Group
     difference: float
@@ -39,11 +41,12 @@ class Movement:
 
 @dataclass(frozen=True)
 class Earlier:
-    """What an earlier, released round about the same person published."""
+    """What an earlier, released round about the same person published, and its typical spreads."""
 
     cycle: str
     questionnaire: Questionnaire
     cells: Sequence[Cell]
+    spreads: Mapping[int, float] = field(default_factory=dict)
 
     @cached_property
     def by_sentence(self) -> Mapping[Sentence, Mapping[Group, Cell]]:
@@ -68,21 +71,29 @@ def sentence_of(part: Part, item: Item) -> Sentence:
 
 
 def movements(
-    part: Part, item: Item, cells: Mapping[Group, Cell], earlier: Earlier | None, *, k: int
+    part: Part,
+    item: Item,
+    cells: Mapping[Group, Cell],
+    earlier: Earlier | None,
+    *,
+    k: int,
+    typical: float | None = None,
 ) -> tuple[Movement, ...]:
     """How the groups of one item moved; empty where nothing can be compared.
 
-    A band has no mean to compare. Pooled and outside raters are others in every round, so they are never compared;
-    self and manager are single people, whose two ratings speak for themselves.
+    `typical` is the spread of this round on the item's scale. A band has no mean to compare. Pooled and outside raters
+    are others in every round, so they are never compared; self and manager are single people, whose two ratings speak
+    for themselves.
     """
     if earlier is None or item.scale is None or item.section not in FOLLOWED:
         return ()
-    then = earlier.by_sentence.get(sentence_of(part, item), {})
+    then, points = earlier.by_sentence.get(sentence_of(part, item), {}), item.scale.points
     found = []
     for group, cell in cells.items():
         if group not in _LASTING or group not in then:
             continue
-        before, after = _moments(then[group]), _moments(cell)
+        before = samples.of(then[group], points, earlier.spreads.get(points))
+        after = samples.of(cell, points, typical)
         if before is None or after is None:
             continue
         change = labels.change(before, after, is_comparable=True, k=k)
@@ -98,9 +109,3 @@ def movements(
                 )
             )
     return tuple(found)
-
-
-def _moments(cell: Cell) -> Moments | None:
-    if cell.total is None or cell.squares is None:
-        return None
-    return Moments(cell.n, cell.total, cell.squares)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -39,6 +40,18 @@ def clock(looked_at: str, difference: timedelta) -> Finding:
         Health.ILL,
         f"the clocks differ by {seconds:.0f} seconds",
         "Let both machines keep time by NTP; mails, ends and links depend on it.",
+    )
+
+
+def sweeps(waiting: Sequence[str]) -> Finding:
+    """What to say of work that waits because the clock may have jumped."""
+    if not waiting:
+        return Finding("clock of the program", Health.WELL, "goes on evenly; nothing waits")
+    return Finding(
+        "clock of the program",
+        Health.ILL,
+        f"may have jumped; waits to {'; to '.join(waiting)}",
+        "If the time is right, run `survey clock --accept`. If not, put it right; then everything goes on by itself.",
     )
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 from enum import StrEnum
 from types import MappingProxyType
 
+from survey.core import days
 from survey.core.errors import BadInput, IllegalStep
 from survey.core.relationships import ANONYMOUS, COLLEAGUES, Relationship
 
@@ -121,40 +122,25 @@ def check_end(opens_at: datetime, closes_at: datetime) -> datetime:
     return closes_at
 
 
-LAST_YEAR = 2999
-
-
-def end_of(day: date) -> datetime:
-    """The moment at which a cycle ends whose last day is this one, in UTC: an answer on the last day still counts.
-
-    Raises `BadInput` for a day so far away that the calendar ends.
-    """
-    if day.year > LAST_YEAR:
-        raise BadInput(f"Please choose a day no later than in the year {LAST_YEAR}.")
-    return datetime.combine(day + timedelta(days=1), time.min, UTC)
-
-
-def last_day(closes_at: datetime) -> date:
-    """The last day on which an answer counts."""
-    return (closes_at - timedelta(seconds=1)).date()
-
-
 SLOTS = {
     "half-time": "at half time",
-    "three-days": "three days before the end",
-    "one-day": "one day before the end",
+    "three-days": "three days before the last day",
+    "one-day": "one day before the last day",
 }
 """The reminders that a cycle may have, in words."""
 
 
-def reminders(opens_at: datetime, closes_at: datetime) -> tuple[Reminder, ...]:
-    """The reminders of a cycle: at half time, three days and one day before the end, each at least a day apart
-    from the opening, from each other, and none after the end; at most three in all.
+def reminders(opens_at: datetime, closes_at: datetime, zone: tzinfo) -> tuple[Reminder, ...]:
+    """The reminders of a cycle: at half time, and on the days that are three days and one day before the last one.
+
+    Each is at least a day apart from the opening and from the others, and none after the end; at most three in all.
+    Days are those of `zone`, where the cycle is.
     """
+    last_day = days.last_day(closes_at, zone)
     planned = (
         Reminder("half-time", opens_at + (closes_at - opens_at) / 2),
-        Reminder("three-days", closes_at - timedelta(days=3)),
-        Reminder("one-day", closes_at - timedelta(days=1)),
+        Reminder("three-days", days.start_of(last_day - timedelta(days=3), zone)),
+        Reminder("one-day", days.start_of(last_day - timedelta(days=1), zone)),
     )
     kept: list[Reminder] = []
     last = opens_at
@@ -231,12 +217,11 @@ _POOLED = "It is counted among “others” if enough people answer; invite more
 _NEVER_POOLED = "Outside raters are never counted with colleagues, so nobody would read them; invite more, or none."
 
 
-def about_the_end(closes_at: datetime, days_off: Mapping[date, str] = NO_DAYS_OFF) -> Warning | None:
+def about_the_end(day: date, days_off: Mapping[date, str] = NO_DAYS_OFF) -> Warning | None:
     """A warning for a last day on which few people work: a weekend, a holiday or the day before or after one.
 
     `days_off` are the holidays of the company, by name.
     """
-    day = last_day(closes_at)
     if day in days_off:
         return Warning(f"The last day to answer is a holiday: {days_off[day]}.", "Choose a working day.", "dates")
     if day.weekday() >= 5:

@@ -9,10 +9,8 @@ import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
-from itertools import combinations_with_replacement
 
-from survey.core import auditor
+from survey.core import auditor, camps
 from survey.core.cycles import MINIMA
 from survey.core.errors import Unsafe
 from survey.core.questionnaires import Item, Questionnaire
@@ -60,18 +58,18 @@ class Band(StrEnum):
 class Cell:
     """One published figure: what one group said of one item.
 
-    `n` counts the raters who observed the item. `total` is the sum of their ratings and `squares` that of the
-    squares; both are None under a band. Of six raters and more `counts` has one number per point of the scale;
-    of fewer it is None, and `squares` is rounded up, so that an interval made from it is never too narrow.
+    `n` counts the raters who observed the item. `total` is the sum of their ratings, None under a band. Of six raters
+    and more `counts` has one number per point of the scale. Of fewer nothing is kept of how they differ, but that they
+    are far apart, where that tells of nobody (`survey.core.camps`).
     """
 
     item: str
     group: Group
     n: int
     total: int | None = None
-    squares: int | None = None
     counts: tuple[int, ...] | None = None
     band: Band | None = None
+    is_far_apart: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,14 +118,14 @@ def publish(
 ) -> Published:
     """What may be shown of these responses under the minimum `k`.
 
-    R1: a cell needs k raters who observed that item. R2: distributions from six raters on; of fewer, the spread is
-    rounded up. R3: the groups in which fewer than k answered are pooled, all of them at once, so that no order is
-    left to choose; what is still under k is dropped. There are no totals, so that nothing can be subtracted, and
-    an item that too few of a group observed is left out for that group alone. R7: bands. R8: self and manager are
-    never counted with anybody. R9: outside raters are a group of their own, never pooled, shown from k on or not at
-    all. Comments of all colleagues lie together, and those of outside raters apart; `shuffle` puts those on one
-    question into a random order, in place. A comment without a letter, a digit or a symbol is no answer: it is not
-    shown, and not counted towards the k.
+    R1: a cell needs k raters who observed that item. R2: distributions from six raters on; of fewer, the mean is all
+    that is said, and at some means that they lie far apart. R3: the groups in which fewer than k answered are pooled,
+    all of them at once, so that no order is left to choose; what is still under k is dropped. There are no totals, so
+    that nothing can be subtracted, and an item that too few of a group observed is left out for that group alone.
+    R7: bands. R8: self and manager are never counted with anybody. R9: outside raters are a group of their own, never
+    pooled, shown from k on or not at all. Comments of all colleagues lie together, and those of outside raters apart;
+    `shuffle` puts those on one question into a random order, in place. A comment without a letter, a digit or a symbol
+    is no answer: it is not shown, and not counted towards the k.
 
     Two things stay readable. R7 ends where R2 begins: the distribution of six raters and more says when they were
     unanimous, or all but one. And of fewer, where all but one chose the same end of the scale, that one may know
@@ -237,16 +235,16 @@ def _ratings(responses: Iterable[Response], item: Item) -> list[int]:
 
 
 def _cell(item: Item, points: int, group: Group, ratings: Sequence[int], k: int) -> Cell | None:
-    n, total, squares = len(ratings), sum(ratings), sum(rating * rating for rating in ratings)
+    n, total = len(ratings), sum(ratings)
     if not group.is_anonymous:
-        return Cell(item.key, group, n, total, squares) if n else None
+        return Cell(item.key, group, n, total) if n else None
     if n < k:
         return None
     if n >= DISTRIBUTION_FROM:
-        return Cell(item.key, group, n, total, squares, tuple(map(ratings.count, range(1, points + 1))))
+        return Cell(item.key, group, n, total, tuple(map(ratings.count, range(1, points + 1))))
     if band := _band(n, total, points):
         return Cell(item.key, group, n, band=band)
-    return Cell(item.key, group, n, total, _rounded_squares(n, points)[total, squares])
+    return Cell(item.key, group, n, total, is_far_apart=camps.are_far_apart(ratings, points))
 
 
 def _band(n: int, total: int, points: int) -> Band | None:
@@ -259,48 +257,6 @@ def _band(n: int, total: int, points: int) -> Band | None:
     if 2 * total >= n * (2 * points - 1):
         return Band.HIGH
     return Band.LOW if 2 * total <= 3 * n else None
-
-
-_Ratings = tuple[int, ...]
-
-
-@cache
-def _rounded_squares(n: int, points: int) -> Mapping[tuple[int, int], int]:
-    """The sum of squares that is published, for each total and sum of squares that `n` ratings can have.
-
-    An exact interval beside a mean tells too much of a few: four equal ratings have no spread, so that everybody's
-    own is known; and of 4 4 4 5, the one who gave 5 knows the others'. The sums of squares that go with a total
-    are therefore cut, in ascending order, into the shortest steps after which nobody is certain of another, and
-    each is rounded up to the top of its step.
-    """
-    by_total: dict[int, dict[int, list[_Ratings]]] = {}
-    for ratings in combinations_with_replacement(range(1, points + 1), n):
-        squares = sum(rating * rating for rating in ratings)
-        by_total.setdefault(sum(ratings), {}).setdefault(squares, []).append(ratings)
-    rounded: dict[tuple[int, int], int] = {}
-    for total, by_squares in by_total.items():
-        known = _certain([ratings for alike in by_squares.values() for ratings in alike])
-        steps: list[list[int]] = [[]]
-        for squares in sorted(by_squares):
-            steps[-1].append(squares)
-            if _certain([ratings for step in steps[-1] for ratings in by_squares[step]]) <= known:
-                steps.append([])
-        # What is left above the last step, and tells too much alone, goes into that step.
-        *whole, rest = steps
-        while rest and _certain([ratings for step in rest for ratings in by_squares[step]]) - known:
-            rest = whole.pop() + rest
-        rounded |= {(total, squares): step[-1] for step in [*whole, rest] for squares in step}
-    return rounded
-
-
-def _certain(possible: Sequence[_Ratings]) -> set[int]:
-    """The ratings whose giver knows what everybody else rated, when these are all that is possible."""
-    others: dict[int, set[_Ratings]] = {}
-    for ratings in possible:
-        for own in ratings:
-            at = ratings.index(own)
-            others.setdefault(own, set()).add(ratings[:at] + ratings[at + 1 :])
-    return {own for own, left in others.items() if len(left) == 1 and len(set(*left)) == 1}
 
 
 def _comments(

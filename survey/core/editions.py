@@ -5,10 +5,10 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, date, datetime, tzinfo
 from functools import cached_property
 
-from survey.core import releases
+from survey.core import days, releases
 from survey.core.access import Standing
 from survey.core.disclosure import Comment, Group
 from survey.core.reports import Chapter, Question, Report
@@ -56,6 +56,12 @@ class Edition:
     withheld: tuple[Withheld, ...] = ()
     is_own: bool = False
     readers: frozenset[Standing] = releases.EVERYBODY
+    zone: tzinfo = UTC
+
+    @property
+    def closed_on(self) -> date:
+        """The last day of the round, where the company is."""
+        return days.last_day(self.closed_at, self.zone)
 
     def copy(self, *, is_own: bool) -> Edition:
         """The copy for the subject, or the one for anybody else: without private questions and their answers."""

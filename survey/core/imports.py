@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from survey.core import people, sheets
+from survey.core import names, people, sheets
 from survey.core.access import Role
 from survey.core.errors import BadInput
 from survey.core.people import Difference, Profile
@@ -271,9 +271,10 @@ class _Findings:
             for address, person in self.known.items()
             if is_everybody and person.is_active and not person.is_external and address not in self.lines
         ]
+        missing.sort(key=lambda person: (*names.in_order(person.name), person.address))
         kept = [person.name for person in missing if self._is_kept(person.address)]
         if kept:
-            notes += (f"Not in the file, and kept because they are people operations: {', '.join(sorted(kept)[:10])}.",)
+            notes += (f"Not in the file, and kept because they are people operations: {', '.join(kept[:10])}.",)
         return Plan(
             tuple(additions),
             tuple(updates),

@@ -12,7 +12,7 @@ from typing import Self
 from survey.core.statistics import (
     DISTRIBUTION_FROM,
     Interval,
-    Moments,
+    Sample,
     average_deviation,
     length,
     place,
@@ -147,7 +147,7 @@ def spread(counts: Sequence[int]) -> Spread | None:
     return Spread.AGREE if average_deviation(ratings) < points / 6 else Spread.DIFFER
 
 
-def change(before: Moments, after: Moments, *, is_comparable: bool, k: int) -> Change | None:
+def change(before: Sample, after: Sample, *, is_comparable: bool, k: int) -> Change | None:
     """Whether two cycles differ by more than chance would explain: their Welch interval leaves out 0.
 
     `is_comparable` says that wording and scale were the same. None where they were not, or where a cycle has

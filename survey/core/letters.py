@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from enum import StrEnum
 
-from survey.core import cycles, greetings
+from survey.core import days, greetings
+from survey.core.days import End
 from survey.core.relationships import Relationship
 
 NAMED_AT_MOST = 2
@@ -30,6 +31,7 @@ class Kind(StrEnum):
     OBJECTION = "objection"
     NO_REPORT = "no_report"
     CHECK_IN = "check_in"
+    CLOCK = "clock"  # the clock may have jumped, and what cannot be undone waits
     TEAM_REPORTS = "team_reports"  # a manager may read the reports of those who report to them
 
 
@@ -52,7 +54,10 @@ class Colleague:
 
 @dataclass(frozen=True)
 class CyclePart:
-    """A round in a mail about waiting reviews: until when, and about whom."""
+    """A round in a mail about waiting reviews: until when, and about whom.
+
+    `theirs` is the zone of the reader.
+    """
 
     cycle_id: uuid.UUID
     cycle: str
@@ -60,29 +65,37 @@ class CyclePart:
     k: int
     colleagues: tuple[Colleague, ...]
     greeting: str = ""  # The launcher's own words, with placeholders.
+    zone: tzinfo = UTC
+    theirs: tzinfo = UTC
 
     def greeted(self, name: str, company: str) -> str:
         """The launcher's own words to this person, or nothing."""
-        day = self.last_day
+        day, end = self.last_day, self.end
         values = {
             "{name}": name,
             "{round}": self.cycle,
-            "{last day}": f"{day:%A} {day.day} {day:%B}",
+            "{last day}": end.words if end.is_elsewhere else days.without_year(day),
             "{company}": company,
         }
         return greetings.fill(self.greeting, values)
 
     @property
+    def end(self) -> End:
+        """Until when, as the reader counts days."""
+        return End(self.closes_at, self.zone, self.theirs)
+
+    @property
     def last_day(self) -> date:
-        """The last day on which an answer counts."""
-        return cycles.last_day(self.closes_at)
+        """The last day on which an answer counts, for the reader."""
+        return self.end.last_day
 
 
 @dataclass(frozen=True)
 class Letter:
     """Everything that a mail says. The token is in here and nowhere else; `message_id` is the same at every attempt.
 
-    `stop` is the secret that can do nothing but end the reminders of the rounds in `parts`.
+    `stop` is the secret that can do nothing but end the reminders of the rounds in `parts`. `zone` is that of the
+    round, `theirs` that of the reader.
     """
 
     kind: Kind
@@ -98,6 +111,8 @@ class Letter:
     cycle_id: uuid.UUID | None = None
     subjects: tuple[str, ...] = ()
     held_until: datetime | None = None
+    zone: tzinfo = UTC
+    theirs: tzinfo = UTC
 
     @property
     def title(self) -> str:
@@ -105,6 +120,10 @@ class Letter:
         if len(self.parts) > NAMED_AT_MOST:
             return f"{len(self.parts)} rounds"
         return " and ".join(part.cycle for part in self.parts) or self.cycle
+
+    def day(self, moment: datetime) -> str:
+        """The day of something in the round, or the moment where clocks of the reader differ."""
+        return days.day_of(moment, self.zone, self.theirs)
 
     @property
     def colleagues(self) -> tuple[Colleague, ...]:
@@ -154,6 +173,7 @@ class Letter:
             Kind.NOT_OPENED: f"/rounds/{self.cycle_id}",
             Kind.OBJECTION: f"/rounds/{self.cycle_id}",
             Kind.STUCK: f"/rounds/{self.cycle_id}",
+            Kind.CLOCK: "/clock",
             Kind.TEAM_REPORTS: "/reports",
             Kind.CHECK_IN: f"/plans/{self.review_id}",
         }

@@ -5,12 +5,13 @@ Nothing in here knows whether somebody has answered: what is planned is the same
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 
-from survey.core import cycles
+from survey.core import cycles, days
+from survey.core.days import at_hour, local_day, start_of
 
 FIRST_HOUR = time(9)
 LAST_HOUR = time(17)
@@ -38,6 +39,10 @@ class Slot(StrEnum):
     def is_invitation(self) -> bool:
         """Whether it must reach the person in any case, rather twice than never."""
         return self in {Slot.OPENING, Slot.AGAIN}
+
+
+LAST_DAYS = frozenset({Slot.THREE_DAYS, Slot.ONE_DAY})
+"""The reminders that belong to the end of a round."""
 
 
 @dataclass(frozen=True)
@@ -73,15 +78,18 @@ class Pace:
         moment = next_office_moment(now, zone, after=last_day, days_off=self.days_off)
         if until is None or moment < until:
             return moment
-        return now if last_day is None or local_day(now, zone) > last_day else start_of(last_day, zone, days=1)
+        return now if last_day is None or local_day(now, zone) > last_day else days.end_of(last_day, zone)
 
-    def plan(self, opens_at: datetime, closes_at: datetime, zone: tzinfo) -> tuple[Planned, ...]:
+    def plan(
+        self, opens_at: datetime, closes_at: datetime, zone: tzinfo, *, of: tzinfo | None = None
+    ) -> tuple[Planned, ...]:
         """What a round that opens and closes then means to send to somebody in this zone: at most four mailings.
 
-        Each is on a working day of its own, in office hours. What would come too late, or on the day of the next
-        one, because a weekend lies there, is moved to the morning of the working day before.
+        Each mailing is on a working day of its own, in office hours. What would come too late, or on the day of the
+        next one, because a weekend lies there, is moved to the morning of the working day before. `of` is the zone
+        whose days the round has, by default that of the installation.
         """
-        reminders = cycles.reminders(opens_at, closes_at)
+        reminders = cycles.reminders(opens_at, closes_at, of or self.home)
         if not self.is_considerate:
             return (
                 Planned(Slot.OPENING, opens_at),
@@ -96,7 +104,7 @@ class Pace:
                 moment = _morning_before(min(reminder.due_at, latest), zone, self.days_off)
             if local_day(opening.due_at, zone) < local_day(moment, zone) and moment <= latest:
                 kept.insert(0, Planned(Slot(reminder.slot), moment))
-                latest = start_of(local_day(moment, zone), zone) - timedelta(seconds=1)
+                latest = start_of(local_day(moment, zone), zone) - days.A_MOMENT
         return (opening, *kept)
 
 
@@ -111,9 +119,9 @@ def next_office_moment(
     day = local_day(moment, zone)
     if after is not None and day <= after:
         day = after + timedelta(days=1)
-    while not (is_working_day(day, days_off) and moment < _at(day, LAST_HOUR, zone)):
+    while not (is_working_day(day, days_off) and moment < at_hour(day, LAST_HOUR, zone)):
         day += timedelta(days=1)
-    return max(moment.astimezone(UTC), _at(day, FIRST_HOUR, zone))
+    return max(moment.astimezone(UTC), at_hour(day, FIRST_HOUR, zone))
 
 
 def is_office_hour(moment: datetime, zone: tzinfo, days_off: Container[date] = ()) -> bool:
@@ -126,19 +134,9 @@ def is_working_day(day: date, days_off: Container[date] = ()) -> bool:
     return day.weekday() < WEEKEND and day not in days_off
 
 
-def local_day(moment: datetime, zone: tzinfo) -> date:
-    """The day that it is in this zone."""
-    return moment.astimezone(zone).date()
-
-
-def start_of(day: date, zone: tzinfo, *, days: int = 0) -> datetime:
-    """The moment (UTC) at which a day begins in this zone, or one so many days later."""
-    return _at(day + timedelta(days=days), time.min, zone)
-
-
 def morning_of(day: date, zone: tzinfo) -> datetime:
     """The first office hour of a day in this zone, in UTC."""
-    return _at(day, FIRST_HOUR, zone)
+    return at_hour(day, FIRST_HOUR, zone)
 
 
 def days_to_choose(
@@ -146,8 +144,8 @@ def days_to_choose(
 ) -> tuple[date, ...]:
     """The days on which a rater may ask to be reminded: working days from tomorrow on, in time before the end."""
     today, last = local_day(now, zone), local_day(closes_at - MARGIN, zone)
-    days = (today + timedelta(days=number) for number in range(1, (last - today).days + 1))
-    in_time = (day for day in days if is_working_day(day, days_off) and morning_of(day, zone) <= closes_at - MARGIN)
+    to_come = (today + timedelta(days=number) for number in range(1, (last - today).days + 1))
+    in_time = (day for day in to_come if is_working_day(day, days_off) and morning_of(day, zone) <= closes_at - MARGIN)
     return tuple(day for day, _ in zip(in_time, range(CHOICES), strict=False))
 
 
@@ -171,12 +169,86 @@ def next_reminder(pending: Sequence[Planned]) -> Planned | None:
     return min(pending, key=lambda each: each.due_at, default=None)
 
 
+def replanned(
+    before: Sequence[Planned], after: Sequence[Planned], pending: Collection[Slot], *, is_later: bool, now: datetime
+) -> tuple[Planned, ...]:
+    """The reminders that somebody gets of a round whose end was moved, who has `pending` ones.
+
+    `before` and `after` are the plans for the old end and the new one. What has not come up yet moves. A later end is
+    a new promise: the reminders of its last days come, also where those of the old end have gone out; the one at half
+    time comes only if it never did.
+    """
+    had = {planned.slot for planned in before}
+    found = []
+    for planned in after:
+        if planned.slot.is_invitation:
+            continue
+        is_new = is_later and planned.due_at > now and (planned.slot in LAST_DAYS or planned.slot not in had)
+        if planned.slot in pending or is_new:
+            found.append(planned)
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What came of having raters reminded now, from the plan alone: nothing of it depends on who has answered.
+
+    `goes_at` are the moments at which their mails go, none where none goes; then `why_not` says why.
+    """
+
+    goes_at: tuple[datetime, ...] = ()
+    why_not: str = ""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether a reminder goes out to whoever has not finished."""
+        return bool(self.goes_at)
+
+    def said(self, subject: str, now: datetime, zone: tzinfo) -> str:
+        """What a launcher in this zone is told."""
+        if not self.goes_at:
+            return self.why_not
+        reminder = f"The next reminder about {subject} goes out"
+        if max(self.goes_at) <= now:
+            return f"{reminder} now, to whoever has not finished."
+        if min(self.goes_at) <= now:
+            return f"{reminder} now where raters are at work, and elsewhere when office hours begin."
+        return f"{reminder} in office hours, from {_when(min(self.goes_at), zone)} on, to whoever has not finished."
+
+
+ALL_GONE = "All reminders of this round have gone out: none is left to bring forward. Nothing is sent."
+NOT_INVITED = "The invitations have not all gone out yet. Reminders follow them; nothing more is sent now."
+NOT_TODAY = (
+    "Nothing is sent now: nobody gets more than one mail a day, and whoever chose another day to be reminded keeps it."
+)
+
+
+def about_the_opening(moment: datetime, now: datetime, zone: tzinfo, *, is_considerate: bool) -> str:
+    """What a launcher in this zone is told of the invitations of a round that has just opened."""
+    if not is_considerate:
+        return "The invitations go out now."
+    if moment <= now:
+        return "The invitations go out now, or when office hours begin where people are."
+    return f"The invitations go out in office hours, from {_when(moment, zone)} on."
+
+
+def about_reminders(due: Sequence[datetime], now: datetime, zone: tzinfo) -> str:
+    """What a launcher in this zone is told of the reminders of a round whose end was moved."""
+    on = sorted({max(local_day(moment, zone), local_day(now, zone)) for moment in due})
+    if not on:
+        return "No reminder is left before it: whoever has not finished is not told by mail."
+    words = ["today" if day == local_day(now, zone) else f"on {days.without_year(day)}" for day in on]
+    listed = words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+    return f"Whoever has not finished is reminded {listed}."
+
+
+def _when(moment: datetime, zone: tzinfo) -> str:
+    at = moment.astimezone(zone)
+    return f"{days.without_year(at.date())}, {at:%H:%M},"
+
+
 def _morning_before(moment: datetime, zone: tzinfo, days_off: Container[date]) -> datetime:
     day = local_day(moment, zone)
-    while not (is_working_day(day, days_off) and _at(day, FIRST_HOUR, zone) <= moment):
+    while not (is_working_day(day, days_off) and at_hour(day, FIRST_HOUR, zone) <= moment):
         day -= timedelta(days=1)
-    return _at(day, FIRST_HOUR, zone)
-
-
-def _at(day: date, hour: time, zone: tzinfo) -> datetime:
-    return datetime.combine(day, hour, zone).astimezone(UTC)
+    return at_hour(day, FIRST_HOUR, zone)

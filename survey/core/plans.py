@@ -5,9 +5,9 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import date, datetime, time, timedelta, tzinfo
 
+from survey.core import days
 from survey.core.editions import Edition
 from survey.core.errors import BadInput
 from survey.core.reports import Chapter
@@ -131,9 +131,9 @@ def check_day(day: date | None, *, today: date, before: date | None = None) -> d
     return day
 
 
-def reminder_at(day: date, time_zone: str | None) -> datetime:
+def reminder_at(day: date, zone: tzinfo) -> datetime:
     """When the reminder of a check-in goes out, in UTC: that morning where its reader lives."""
-    return datetime.combine(day, MORNING, ZoneInfo(time_zone) if time_zone else UTC).astimezone(UTC)
+    return days.at_hour(day, MORNING, zone)
 
 
 def _base(title: str) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, time, timedelta, tzinfo
 
+from survey.core import days
 from survey.core.access import Standing
 from survey.core.cycles import Phase
 from survey.core.errors import BadInput
@@ -21,7 +22,7 @@ DAYS = range(1, 31)
 """So many days may lie between managers and subjects."""
 
 DEFAULT_DAYS = 3
-MORNING = time(8, tzinfo=UTC)
+MORNING = time(8)
 
 
 def readers(phase: Phase, *, is_held: bool) -> frozenset[Standing]:
@@ -31,18 +32,19 @@ def readers(phase: Phase, *, is_held: bool) -> frozenset[Standing]:
     return MANAGERS if is_held else EVERYBODY
 
 
-def held_until(now: datetime, manager_days: int) -> datetime | None:
+def held_until(now: datetime, manager_days: int, zone: tzinfo) -> datetime | None:
     """Until when a cycle that is released now is held back from its subjects; None where it is not.
 
-    Subjects get their report in the morning, not at the hour at which somebody pressed a button.
+    Subjects get their report in the morning, not at the hour at which somebody pressed a button. The day is one of
+    `zone`, where the cycle is.
     """
     if not manager_days:
         return None
-    return datetime.combine((now + timedelta(days=manager_days)).date(), MORNING)
+    return days.at_hour(days.local_day(now, zone) + timedelta(days=manager_days), MORNING, zone)
 
 
-def check_days(days: int | None) -> int:
-    """`days`, if managers may be so much earlier. Raises `BadInput` otherwise."""
-    if days is None or days not in DAYS:
+def check_days(chosen: int | None) -> int:
+    """`chosen` days, if managers may be so much earlier. Raises `BadInput` otherwise."""
+    if chosen is None or chosen not in DAYS:
         raise BadInput(f"Engineers can get their reports {DAYS[0]} to {DAYS[-1]} days after their managers.")
-    return days
+    return chosen

@@ -76,6 +76,7 @@ class Report:
     """Everything that a report shows but the comments. `talking_points` and `strengths` name rows by item.
 
     `compared_with` is the name of the earlier round that rows are compared with; empty where there is none.
+    `few_are_as_usual`: intervals of fewer than six rest on the usual spread; in earlier versions on their own.
     """
 
     k: int
@@ -86,6 +87,7 @@ class Report:
     chapters: tuple[Chapter, ...]
     certificate: Certificate
     compared_with: str = ""
+    few_are_as_usual: bool = False
 
     @property
     def rows(self) -> dict[str, Row]:
@@ -155,6 +157,7 @@ def build(
         chapters=chapters,
         certificate=published.certificate,
         compared_with=earlier.cycle if earlier and has_movements else "",
+        few_are_as_usual=True,
     )
 
 

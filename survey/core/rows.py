@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from survey.core import changes, labels, statistics
+from survey.core import changes, labels, samples, statistics
 from survey.core.changes import Earlier, Movement
 from survey.core.disclosure import Band, Cell, Group
 from survey.core.labels import Johari, Perception, Spread, Standing
 from survey.core.questionnaires import Item, Part
 from survey.core.relationships import COLLEAGUES, Relationship
 from survey.core.sections import Section
-from survey.core.statistics import Moments
+from survey.core.statistics import Few
 
 COMPARED = frozenset({Section.KEY_BEHAVIORS, Section.SUCCESS_INDICATORS})
 """The sections whose rows are compared with the self-rating in words."""
@@ -103,8 +103,9 @@ def build(part: Part, item: Item, cells: Mapping[Group, Cell], hearing: Hearing)
     """The row of a rated item, from its published cells."""
     assert item.scale is not None  # noqa: S101 - open questions make no rows
     points = item.scale.points
+    typical = hearing.spreads.get(points)
     asked = [group for group in hearing.shown if _is_asked(item, group)]
-    figures = tuple(_figure(cells[group], points, hearing.spreads.get(points)) for group in asked if group in cells)
+    figures = tuple(_figure(cells[group], points, typical) for group in asked if group in cells)
     own = _attributed(cells, Group.SELF)
     lead = figures[0] if figures and item.section in COMPARED else None
     return Row(
@@ -117,34 +118,32 @@ def build(part: Part, item: Item, cells: Mapping[Group, Cell], hearing: Hearing)
         manager=_attributed(cells, Group.MANAGER),
         figures=figures,
         withheld=tuple(group for group in asked if group not in cells),
-        perception=_perception(own, lead, points) if lead and own is not None else None,
+        perception=_perception(own, lead, points, typical) if lead and own is not None else None,
         standing=_standing(lead, points) if lead else None,
         unheard=tuple(relationship for relationship in hearing.unheard if item.is_put_to(relationship)),
-        movements=changes.movements(part, item, cells, hearing.earlier, k=hearing.k),
+        movements=changes.movements(part, item, cells, hearing.earlier, k=hearing.k, typical=typical),
     )
 
 
-def _figure(cell: Cell, points: int, pooled_sd: float | None) -> Figure:
+def _figure(cell: Cell, points: int, typical: float | None) -> Figure:
     spread = labels.spread(cell.counts) if cell.counts else None
-    if cell.total is None or cell.squares is None:
+    sample = samples.of(cell, points, typical)
+    if sample is None:
         return Figure(cell.group, cell.n, None, None, None, cell.band, cell.counts, spread)
-    moments = Moments(cell.n, cell.total, cell.squares)
-    interval = statistics.interval_from(moments, points=points, pooled_sd=pooled_sd)
-    assert interval is not None  # noqa: S101 - k ratings and more have a spread
-    return Figure(cell.group, cell.n, moments.mean, interval.low, interval.high, None, cell.counts, spread)
+    interval = samples.interval(sample, points, typical)
+    return Figure(cell.group, cell.n, sample.mean, interval.low, interval.high, None, cell.counts, spread)
 
 
-def _perception(own: int, figure: Figure, points: int) -> Perception:
+def _perception(own: int, figure: Figure, points: int, typical: float | None) -> Perception:
     interval = interval_of(figure)
     if figure.mean is not None and interval is not None:
         return labels.perception(own, figure.mean, interval, points=points)
-    # Behind a band the mean is not known. What is said must hold for every mean it may stand for: the interval
-    # of four ratings near an end reaches 1.6 points inward, and below 2.5 in the liveliest cycle, so that 2 lies
-    # outside and 3 may not.
+    # Behind a band the mean is not known. What is said must hold for every mean it may stand for.
     distance = points - own if figure.band is Band.HIGH else own - 1
     if distance <= (points - 1) / 4:
         return Perception.NO_CLEAR_DIFFERENCE
-    if distance < 3 * (points - 1) / 4:
+    innermost = Few(figure.n, 0.5, samples.usual_spread(points, typical))
+    if distance < 3 * (points - 1) / 4 or samples.interval(innermost, points, typical).contains(distance):
         return Perception.TOO_FEW
     return Perception.LOWER if figure.band is Band.HIGH else Perception.HIGHER
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from survey.core.changes import Movement
-from survey.core.disclosure import Band, Group
+from survey.core.disclosure import DISTRIBUTION_FROM, Band, Group
 from survey.core.editions import Said
 from survey.core.labels import Change, Perception, Spread, Standing
 from survey.core.readiness import Answer, Readiness, Voice
@@ -22,6 +22,12 @@ STRUGGLES = "Here more is worse: the fewer people have seen it, the better."
 BANDS = (
     "Where fewer than six people answered and their average lies near an end of the scale, a bar says so (“4.5 or "
     "higher”) in place of the figure, which could give single answers away."
+)
+
+FEW = (
+    "Where fewer than six people answered, the line is as long as answers usually lie apart, whatever these few said: "
+    "their own spread could give single answers away. If they see something in two ways, it may be too short; a longer "
+    "line can show that for some averages near the middle only."
 )
 
 READY = (
@@ -182,11 +188,14 @@ def how_to_read(report: Report, name: str | None) -> tuple[str, ...]:
     """How to read the figures, in a few sentences."""
     who = f"{name} and their" if name else "you and your"
     own = "the self-rating" if name else "your own rating"
-    has_bands = any(figure.band for row in report.rows.values() if len(row.scale) > 2 for figure in row.figures)
+    figures = [figure for row in report.rows.values() if len(row.scale) > 2 for figure in row.figures]
+    has_bands = any(figure.band for figure in figures)
+    has_few = any(figure.mean is not None and figure.n < DISTRIBUTION_FROM for figure in figures)
     return (
         f"The ring is {own}, the dot is the average of others, the diamond is the manager.",
         "The line through the dot is where the average of all who might have been asked may well lie. A long line is "
         "a hint, not a verdict.",
+        *([FEW] if has_few and report.few_are_as_usual else []),
         f"Every average rests on at least {report.k} people; only {who} manager are shown alone. From six people on, "
         "columns show how many chose each point.",
         *([BANDS] if has_bands else []),

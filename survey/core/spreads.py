@@ -17,16 +17,16 @@ FROM_REVIEWS = 6
 def of_cycle(cells: Iterable[tuple[Hashable, Cell]]) -> Mapping[int, float]:
     """The pooled SD within cells, in scale points, by the number of points of the scale; `cells` name their review.
 
-    Only cells with a published distribution enter, since their squares are exact: those of fewer raters are rounded
-    up, and bands have none. Rounded up to a tenth, so that no interval is narrower for it, and so that nobody can
-    subtract reports that they know. A scale on which fewer than `FROM_REVIEWS` reviews have such a cell is left out.
+    Only cells with a published distribution enter: of fewer raters no spread is known. Rounded up to a tenth, so
+    that no interval is narrower for it, and so that nobody can subtract reports that they know. A scale
+    on which fewer than `FROM_REVIEWS` reviews have such a cell is left out.
     """
     moments: dict[int, list[Moments]] = defaultdict(list)
     reviews: dict[int, set[Hashable]] = defaultdict(set)
     for review, cell in cells:
-        if cell.counts is None or cell.total is None or cell.squares is None:
+        if cell.counts is None:
             continue
-        moments[len(cell.counts)].append(Moments(cell.n, cell.total, cell.squares))
+        moments[len(cell.counts)].append(Moments.of(statistics.ratings_of(cell.counts)))
         reviews[len(cell.counts)].add(review)
     found = {
         points: statistics.pooled_sd(own) for points, own in moments.items() if len(reviews[points]) >= FROM_REVIEWS

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import sqrt
-from typing import Self
+from typing import Protocol, Self
 
 from scipy.special import ndtri, stdtrit
 
@@ -21,6 +21,8 @@ PRIOR_RATINGS = 4
 TYPICAL_SD = 0.9
 """s0 on five points, where the cycle has no spread of its own to learn from."""
 
+TYPICAL_FREEDOM = 8
+"""For how many degrees of freedom the typical spread counts where it stands alone, below `DISTRIBUTION_FROM` raters."""
 
 DISTRIBUTION_FROM = 6
 """From so many raters a distribution carries a share or a word. Disclosure keeps the same bound (R2)."""
@@ -61,9 +63,48 @@ class Interval:
         return Interval(points + 1 - self.high, points + 1 - self.low)
 
 
+class Sample(Protocol):
+    """The mean of `n` ratings, with their variance and how many degrees of freedom that is worth."""
+
+    @property
+    def n(self) -> int:
+        """How many ratings."""
+
+    @property
+    def mean(self) -> float:
+        """Their mean, in scale points."""
+
+    @property
+    def variance(self) -> float | None:
+        """Their variance; None where nothing is known of it."""
+
+    @property
+    def freedom(self) -> int:
+        """The degrees of freedom of the variance."""
+
+
+@dataclass(frozen=True)
+class Few:
+    """A group too small for its own spread to be told: its mean, and the spread that is taken for it."""
+
+    n: int
+    mean: float
+    spread: float
+
+    @property
+    def variance(self) -> float:
+        """The square of the spread, whatever these few rated."""
+        return self.spread**2
+
+    @property
+    def freedom(self) -> int:
+        """Those of the typical spread."""
+        return TYPICAL_FREEDOM
+
+
 @dataclass(frozen=True)
 class Moments:
-    """How many ratings there are, their sum and the sum of their squares: what a published cell keeps.
+    """How many ratings there are, their sum and the sum of their squares.
 
     Raises ValueError without a rating: there are no figures then, not even a mean.
     """
@@ -93,6 +134,11 @@ class Moments:
         if self.n < 2:
             return None
         return max(self.n * self.squares - self.total**2, 0) / (self.n * (self.n - 1))
+
+    @property
+    def freedom(self) -> int:
+        """n - 1."""
+        return self.n - 1
 
 
 def observed(ratings: Iterable[int | None]) -> list[int]:
@@ -153,11 +199,11 @@ def interval_from(
     return max(plain, moderated, key=lambda interval: interval.width)
 
 
-def plain_interval(cell: Moments, *, level: float = 0.95) -> Interval | None:
+def plain_interval(cell: Sample, *, level: float = 0.95) -> Interval | None:
     """Student's t interval of the mean, from the cell alone. None for a single rating."""
     if cell.variance is None:
         return None
-    return Interval.around(cell.mean, _t(cell.n - 1, level) * sqrt(cell.variance / cell.n))
+    return Interval.around(cell.mean, _t(cell.freedom, level) * sqrt(cell.variance / cell.n))
 
 
 def moderated_interval(
@@ -179,8 +225,8 @@ def moderated_interval(
 def pooled_sd(cells: Iterable[Moments]) -> float | None:
     """The spread within cells over a whole cycle, in scale points. None where no cell has any.
 
-    Give it cells with the same scale, and only what is published of them: an interval beside its own n, total
-    and squares lets a reader work this number out, and from it the spread of a cell that was held back.
+    Give it cells with the same scale, and only what is published of them: an interval beside its own n and mean
+    lets a reader work this number out, and from it the spread of a cell that was held back.
     """
     freedom, squares = 0, 0.0
     for cell in cells:
@@ -190,7 +236,7 @@ def pooled_sd(cells: Iterable[Moments]) -> float | None:
     return sqrt(squares / freedom) if squares else None
 
 
-def welch_change(before: Moments, after: Moments, *, level: float = 0.95) -> Interval | None:
+def welch_change(before: Sample, after: Sample, *, level: float = 0.95) -> Interval | None:
     """The interval of mean(after) - mean(before), spreads not assumed equal (Welch 1947).
 
     None when a side is a single rating or neither side has any spread.
@@ -200,7 +246,7 @@ def welch_change(before: Moments, after: Moments, *, level: float = 0.95) -> Int
     first, second = before.variance / before.n, after.variance / after.n
     if not first + second:
         return None
-    freedom = (first + second) ** 2 / (first**2 / (before.n - 1) + second**2 / (after.n - 1))
+    freedom = (first + second) ** 2 / (first**2 / before.freedom + second**2 / after.freedom)
     return Interval.around(after.mean - before.mean, _t(freedom, level) * sqrt(first + second))
 
 

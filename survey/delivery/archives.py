@@ -43,7 +43,7 @@ def plain(edition: Edition) -> dict[str, Any]:
 def _files(
     editions: Sequence[Edition], subject: str, is_own: bool, seen: Sequence[Plan]
 ) -> Iterator[tuple[str, bytes]]:
-    names = [f"report-{edition.closed_at:%Y-%m-%d}-{number}" for number, edition in enumerate(editions, 1)]
+    names = [f"report-{edition.closed_on:%Y-%m-%d}-{number}" for number, edition in enumerate(editions, 1)]
     yield README, _readme(editions, names, subject, is_own).encode()
     for name, edition in zip(names, editions, strict=True):
         planned = plans.beside(edition, seen)
@@ -62,7 +62,7 @@ def _plan(plan: Plan) -> dict[str, Any]:
 
 def _readme(editions: Sequence[Edition], names: Sequence[str], subject: str, is_own: bool) -> str:
     listed = [
-        f"{name}: {edition.cycle}, closed {edition.closed_at:%Y-%m-%d}"
+        f"{name}: {edition.cycle}, closed {edition.closed_on:%Y-%m-%d}"
         for name, edition in zip(names, editions, strict=True)
     ]
     private = (

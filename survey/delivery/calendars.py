@@ -3,42 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
 from icalendar import Calendar, Event
 
+from survey.core.days import End
 from survey.core.letters import CyclePart
 
+LAST_CALL = timedelta(hours=1)
 
-class _Day(NamedTuple):
+
+class _Deadline(NamedTuple):
     uid: str
     round: str
-    last: date
+    end: End
 
 
 def deadlines(parts: Iterable[CyclePart], *, company: str, domain: str, now: datetime) -> str:
-    """An all-day event per round, as iCalendar text. A later mail of the same round replaces the event."""
-    days = tuple(_Day(f"{part.cycle_id.hex}@{domain}", part.cycle, part.last_day) for part in parts)
+    """An event per round, as iCalendar text: all day, or the last hour where the day does not end at midnight.
+
+    A later mail of the same round replaces the event.
+    """
+    ends = tuple(_Deadline(f"{part.cycle_id.hex}@{domain}", part.cycle, part.end) for part in parts)
     # To the minute, so that it is written once for all who are told of the same rounds.
-    return _calendar(days, company, now.replace(second=0, microsecond=0))
+    return _calendar(ends, company, now.replace(second=0, microsecond=0))
 
 
 @lru_cache(maxsize=64)
-def _calendar(days: tuple[_Day, ...], company: str, now: datetime) -> str:
+def _calendar(deadlines: tuple[_Deadline, ...], company: str, now: datetime) -> str:
     calendar = Calendar()
     calendar.add("prodid", "-//Seek Feedback//EN")
     calendar.add("version", "2.0")
     calendar.add("method", "PUBLISH")
-    for day in days:
+    for deadline in deadlines:
         event = Event()
-        event.add("uid", day.uid)
+        event.add("uid", deadline.uid)
         event.add("dtstamp", now)
-        event.add("dtstart", day.last)
-        event.add("dtend", day.last + timedelta(days=1))
-        event.add("summary", f"Last day to give your view: {day.round}")
+        _add_time(event, deadline.end)
+        event.add("summary", f"Last day to give your view: {deadline.round}")
         event.add("description", f"The link is in the mail from Seek Feedback at {company}.")
         event.add("transp", "TRANSPARENT")
         calendar.add_component(event)
     return bytes(calendar.to_ical()).decode()
+
+
+def _add_time(event: Event, end: End) -> None:
+    if end.is_elsewhere:
+        event.add("dtstart", end.closes_at - LAST_CALL)
+        event.add("dtend", end.closes_at)
+        return
+    event.add("dtstart", end.last_day)
+    event.add("dtend", end.last_day + timedelta(days=1))

@@ -8,9 +8,12 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date
 from functools import cache
+from importlib.resources import files
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -29,35 +32,72 @@ TEMPLATE = Path(__file__).resolve().parents[2] / "templates" / "reports" / "repo
 STANDARD: typst.PDFStandard = "ua-1"
 LONGEST = 24  # characters without a break, after which a line may be broken anyway
 ATTEMPTS = 4
+FONTS = ("noto_cjk_sans_jp_regular", "manimgx_fonts")
+"""The packages that hold fonts for the scripts that the typesetter's own have no letters of."""
 
 _MISSING = re.compile(r'the text `"((?:[^"\\]|\\.)*)"` could not be displayed')
+# In the labels of a figure the typesetter cannot join letters of complex scripts so that a screen reader can read them.
+_LATIN_GREEK_CYRILLIC = r"\x09\x0a\x20-\x7e\xa0-\u024f\u0370-\u052f\u1e00-\u1eff"
+_SIGNS = r"\u2010-\u2027\u2030-\u205e\u2190-\u22ff"
+_CHINESE_JAPANESE_KOREAN = r"\u3000-\u30ff\u3400-\u9fff\uac00-\ud7af\uff00-\uffef"
+_UNDRAWABLE = re.compile(f"[^{_LATIN_GREEK_CYRILLIC}{_SIGNS}{_CHINESE_JAPANESE_KOREAN}]+")
+_BEYOND = re.compile(r"[^\x0a\x20-\x7e\xa0-\u024f–—‘’“”…≥≤×]")
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Co", "Cn"})
+_SCRIPT = re.compile(
+    r"(.+?) (?:CAPITAL |SMALL |INDEPENDENT |SUBJOINED )*(?:LETTER|SIGN|SYLLABLE|VOWEL|MARK|DIGIT|NUMBER)\b"
+)
+_KNOWN_BY = {"CJK": "Chinese", "Hangul": "Korean", "Hiragana": "Japanese", "Katakana": "Japanese"}
+
+
+@dataclass(frozen=True)
+class Unshown:
+    """Words that no font at hand has letters for, and the script that they are written in."""
+
+    script: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Document:
+    """A finished document, with what of its text stands in it by the name of its script alone."""
+
+    content: bytes
+    unshown: tuple[Unshown, ...]
 
 
 def report(edition: Edition, planned: Planned = plans.NOTHING) -> bytes:
-    """The document of this copy of a report, with what its reader may see of its subject's plans.
+    """The document of this copy of a report, with what its reader may see of its subject's plans."""
+    return made(edition, planned).content
 
-    A character that no font at hand can show stands there by its name (a smiley), or as a box; a document with holes
-    would not be one for everybody. Install fonts on the server to have more of them shown.
+
+def made(edition: Edition, planned: Planned = plans.NOTHING) -> Document:
+    """The same, with the words that it cannot show.
+
+    Fonts for most scripts come with the program; those of the machine add to them. What none of them has stands there
+    by its name (a sign), or by that of its script (words), and the document says so: one with boxes or holes would not
+    be one for everybody.
     """
-    content = json.dumps(_printable(_content(edition, planned)), ensure_ascii=False)
+    whole = _printable(_content(edition, planned))
+    unshown: list[Unshown] = []
     for _ in range(ATTEMPTS):
         try:
-            return _typeset(content, edition)
+            return Document(_typeset(whole, edition), tuple(unshown))
         except typst.TypstError as error:
-            missing = _missing(str(error.diagnostic))
-            if not missing & set(content):
-                raise
-            content = content.translate({ord(char): _stand_in(char) for char in missing})
-    return _typeset(re.sub(r"[^\x20-\x7e\xa0-\u024f–—‘’“”…≥≤×]", "?", content), edition)
+            missing = _missing(str(error.diagnostic)) & _characters(whole)
+            if not missing:
+                break
+            whole = _spelled(whole, missing, unshown)
+    # The typesetter refused something else than a character: what it surely sets is better than no document.
+    whole = _spelled(whole, set(_BEYOND.findall("".join(_characters(whole)))), unshown)
+    return Document(_typeset(whole, edition), tuple(unshown))
 
 
-def _typeset(content: str, edition: Edition) -> bytes:
+def _typeset(whole: dict[str, Any], edition: Edition) -> bytes:
     compiler = typst.Compiler(input=_template(), font_paths=_fonts())
     made = compiler.compile(
         format="pdf",
         pdf_standards=[STANDARD],
-        sys_inputs={"report": content},
+        sys_inputs={"report": json.dumps(whole, ensure_ascii=False)},
         # The day of the round and not of the copy, so that the same report is the same file. The typesetter takes
         # no fraction of a second, and a round that was closed by hand has one.
         timestamp=edition.closed_at.replace(microsecond=0),
@@ -73,8 +113,8 @@ def _template() -> bytes:
 
 @cache
 def _fonts() -> typst.Fonts:
-    """Those of the typesetter itself, in which everything is set, and those of the machine, for other scripts."""
-    return typst.Fonts()
+    """Those of the typesetter, in which everything is set, and for other scripts ours and those of the machine."""
+    return typst.Fonts(font_paths=[Path(str(files(package))) for package in FONTS])
 
 
 def _content(edition: Edition, planned: Planned) -> dict[str, Any]:
@@ -85,8 +125,9 @@ def _content(edition: Edition, planned: Planned) -> dict[str, Any]:
         "title": f"{edition.subject}, {edition.cycle}",
         "subject": _broken(edition.subject),
         "cycle": _broken(edition.cycle),
-        "closed": _day(edition.closed_at),
+        "closed": _day(edition.closed_on),
         "reading": sentences.how_to_read(whole, name),
+        "unshown": "",
         "talking": [
             {
                 "text": _broken(rows[item].text),
@@ -136,7 +177,7 @@ def _chapter(edition: Edition, chapter: Chapter, name: str | None, earlier: Plan
         "polarity": sentences.STRUGGLES,
         "ready": None
         if found is None
-        else _figure(ladders.ladder(found, name))
+        else _figure(ladders.ladder(found, "Self" if name else None))
         | {
             "rule": sentences.READY,
             "says": sentences.readiness(found, name),
@@ -218,16 +259,26 @@ def _voices(said: Said, own_label: str, k: int) -> Mapping[str, Any]:
 
 
 def _figure(figure: Markup) -> dict[str, str]:
-    return {"figure": marks.standalone(figure), "alt": marks.alternative(figure)}
+    drawn = unicodedata.normalize("NFC", marks.standalone(figure))
+    return {"figure": _UNDRAWABLE.sub("…", drawn), "alt": marks.alternative(figure)}
 
 
 def _printable(value: Any) -> Any:
     """The same value without characters that no font has: controls, halves of pairs, and code points of nobody."""
+    return _in_all_texts(value, lambda text: "".join(filter(_is_printable, text)))
+
+
+def _is_printable(char: str) -> bool:
+    return char == "\n" or unicodedata.category(char) not in _UNPRINTABLE
+
+
+def _in_all_texts(value: Any, change: Callable[[str], str]) -> Any:
+    """The same value with every text in it changed."""
     if isinstance(value, str):
-        return "".join(char for char in value if char == "\n" or unicodedata.category(char) not in _UNPRINTABLE)
+        return change(value)
     if isinstance(value, dict):
-        return {key: _printable(each) for key, each in value.items()}
-    return [_printable(each) for each in value] if isinstance(value, list | tuple) else value
+        return {key: _in_all_texts(each, change) for key, each in value.items()}
+    return [_in_all_texts(each, change) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _all_broken(texts: Iterable[str]) -> list[str]:
@@ -248,7 +299,54 @@ def _missing(diagnostic: str) -> set[str]:
     }
 
 
-def _stand_in(char: str) -> str:
-    if unicodedata.category(char) in {"So", "Sk"}:
-        return f"[{unicodedata.name(char, 'symbol').lower()}]"
-    return "" if unicodedata.category(char)[0] in "CM" else "▯"
+def _spelled(whole: dict[str, Any], missing: Collection[str], unshown: list[Unshown]) -> dict[str, Any]:
+    """The same content with these characters by name: signs one by one, words by their script. Adds to `unshown`."""
+    signs = {ord(char): f"[{unicodedata.name(char, 'sign').lower()}]" for char in missing if _is_sign(char)}
+    letters = "".join(re.escape(char) for char in sorted(missing) if not _is_sign(char))
+    words = re.compile(f"[{letters}]+(?:[ \u200b]+[{letters}]+)*") if letters else None
+
+    def named(found: re.Match[str]) -> str:
+        texts = _by_script(found.group())
+        unshown.extend(text for text in texts if text not in unshown)
+        return " ".join(f"[{text.script} script]" for text in texts)
+
+    def spelled(text: str) -> str:
+        return (words.sub(named, text) if words else text).translate(signs)
+
+    spelled_out: dict[str, Any] = _in_all_texts(whole, spelled)
+    return spelled_out | {"unshown": _scripts(unshown)}
+
+
+def _characters(whole: dict[str, Any]) -> set[str]:
+    """Every character of this content."""
+    return set(json.dumps(whole, ensure_ascii=False))
+
+
+def _by_script(words: str) -> list[Unshown]:
+    """These words, those together that follow each other in one script; marks alone say nothing, and are left out."""
+    by_script = groupby(words.replace("\u200b", "").split(), key=_script)
+    return [Unshown(script, " ".join(alike)) for script, alike in by_script if script]
+
+
+def _is_sign(char: str) -> bool:
+    return unicodedata.category(char) in {"So", "Sk", "Sm", "Sc"}
+
+
+def _script(words: str) -> str:
+    """The script of these words by its first letter; empty where they are marks alone."""
+    letter = next((char for char in words if unicodedata.category(char)[0] in "LNP"), None)
+    if letter is None:
+        return ""
+    name = unicodedata.name(letter, "UNKNOWN")
+    found = _SCRIPT.match(name)
+    script = (found.group(1) if found else name.split()[0].split("-")[0]).title()
+    return _KNOWN_BY.get(name.split()[0], _KNOWN_BY.get(script, script))
+
+
+def _scripts(unshown: Collection[Unshown]) -> str:
+    """Which scripts are missing, in a sentence; empty where none is."""
+    scripts = sorted({text.script for text in unshown})
+    if not scripts:
+        return ""
+    listed = scripts[0] if len(scripts) == 1 else f"{', '.join(scripts[:-1])} and {scripts[-1]}"
+    return f"This document has no font for {listed} script. The page of this report shows these words."

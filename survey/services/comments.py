@@ -28,7 +28,7 @@ from survey.core.questionnaires import Item, Questionnaire
 from survey.store import audit
 from survey.store import cycles as rounds
 from survey.store.cycles import Cycle, Review
-from survey.store.people import Person
+from survey.store.people import Person, by_name
 from survey.store.reports import Comment, Withheld
 
 AT_ONCE = 20
@@ -95,7 +95,7 @@ def read(session: Session, cycle_id: uuid.UUID, *, reader_id: uuid.UUID, page: i
         select(Review.id, Review.questionnaire, Person.name)
         .join(Person, Person.id == Review.subject_id)
         .where(*others)
-        .order_by(Person.name, Review.id)
+        .order_by(*by_name(), Review.id)
         .limit(AT_ONCE)
         .offset((page - 1) * AT_ONCE)
     ).all()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from survey.core import competencies
+from survey.core import competencies, names
 from survey.core.competencies import Page
 from survey.core.errors import BadInput, NotFound
 from survey.store.competencies import Competency, CompetencyPage
@@ -25,7 +25,7 @@ def import_page(session: Session, source: bytes, *, competency: str | None = Non
         raise BadInput("The page does not say which competency it is about. Please name it.")
     if page.level is None:
         raise BadInput("The page does not say which level it is about, as in “At Level 3, …”.")
-    owner = session.scalar(select(Competency).where(Competency.name == page.competency))
+    owner = _called(session, page.competency)
     if owner is None:
         owner = Competency(name=page.competency)
         session.add(owner)
@@ -67,8 +67,14 @@ def newest(session: Session) -> Sequence[CompetencyPage]:
             & (latest.c.version == CompetencyPage.version),
         )
         .join(Competency)
-        .order_by(Competency.name, CompetencyPage.level)
+        .order_by(Competency.folded, Competency.id, CompetencyPage.level)
     ).all()
+
+
+def _called(session: Session, name: str) -> Competency | None:
+    """The competency of this name, or the one that differs in nothing but how it was typed."""
+    alike = or_(Competency.name == name, Competency.folded == names.folded(name))
+    return session.scalar(select(Competency).where(alike).order_by(Competency.name != name).limit(1))
 
 
 def get(session: Session, page_id: uuid.UUID) -> tuple[CompetencyPage, Page]:

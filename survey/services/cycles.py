@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from survey.core import cycles, releases
+from survey.core import cycles, days, releases
 from survey.core.audit import Event
 from survey.core.cycles import Phase
 from survey.core.errors import BadInput, IllegalStep, NotFound
@@ -23,7 +23,7 @@ from survey.store.cycles import Cycle, Review
 from survey.store.invitations import Invitation, InvitationToken
 from survey.store.keys import Keyring
 from survey.store.mailings import RefusedAddress
-from survey.store.people import Person
+from survey.store.people import Person, by_name
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,16 @@ class Undelivered:
     name: str
     address: str
     is_corrected: bool
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What came of moving an end: `due` is when the reminders of an open round begin to be due that are planned now."""
+
+    is_changed: bool
+    is_open: bool
+    has_reminders: bool = False
+    due: tuple[datetime, ...] = ()
 
 
 def get(session: Session, cycle_id: uuid.UUID) -> Cycle:
@@ -50,13 +60,13 @@ def review(session: Session, review_id: uuid.UUID) -> Review:
 
 def everything(session: Session) -> Sequence[Cycle]:
     """All cycles, the one that ends last first."""
-    return session.scalars(select(Cycle).order_by(Cycle.closes_at.desc(), Cycle.name)).all()
+    return session.scalars(select(Cycle).order_by(Cycle.closes_at.desc(), Cycle.folded)).all()
 
 
 def launched_by(session: Session, person_id: uuid.UUID) -> Sequence[Cycle]:
     """The cycles of one launcher, the one that ends last first."""
     return session.scalars(
-        select(Cycle).where(Cycle.launcher_id == person_id).order_by(Cycle.closes_at.desc(), Cycle.name)
+        select(Cycle).where(Cycle.launcher_id == person_id).order_by(Cycle.closes_at.desc(), Cycle.folded)
     ).all()
 
 
@@ -115,21 +125,28 @@ def move_end(
     pace: Pace = CONSIDERATE,
     actor_id: uuid.UUID | None,
     now: datetime,
-) -> None:
-    """Another end for a draft or an open cycle; reminders that have not gone out move with it."""
+) -> Moved:
+    """Another end for a draft or an open cycle, which is open then; its reminders are planned for it.
+
+    Its days are those of the installation from here on: whoever says a day now means one of these.
+    """
     cycle = store.locked(session, cycle_id)
     phase = Phase(cycle.phase)
     cycles.require(phase, Phase.DRAFT, Phase.NOMINATING, Phase.OPEN)
-    before, cycle.closes_at = cycle.closes_at, cycles.check_end(now, closes_at)
+    before, moved = cycle.last_day, mailings.Moved(cycle.closes_at, cycle.zone, closes_at, pace.home)
+    cycle.closes_at, cycle.time_zone = cycles.check_end(now, closes_at), days.zone_name(pace.home)
     if phase is not Phase.OPEN:
-        return
+        return Moved(moved.before != closes_at, is_open=False)
     assert cycle.opens_at is not None  # noqa: S101 - an open cycle has been opened
     cycle.attempts = 0
-    mailings.replan(
-        session, cycle_id, opens_at=cycle.opens_at, closes_at=closes_at, pace=pace, reminders=cycle.reminders
+    if moved.before == closes_at:
+        return Moved(is_changed=False, is_open=True)
+    due = mailings.replan(
+        session, cycle_id, moved, opens_at=cycle.opens_at, pace=pace, reminders=cycle.reminders, now=now
     )
-    detail = {"last day": str(cycles.last_day(closes_at)), "before": str(cycles.last_day(before))}
+    detail = {"last day": str(cycle.last_day), "before": str(before)}
     audit.record(session, Event.CYCLE_CHANGED, actor_id=actor_id, about=cycle_id, now=now, detail=detail)
+    return Moved(is_changed=True, is_open=True, has_reminders=cycle.reminders != [], due=tuple(due))
 
 
 def close(session: Session, cycle_id: uuid.UUID, *, actor_id: uuid.UUID | None, now: datetime) -> None:
@@ -205,7 +222,7 @@ def release(session: Session, cycle_id: uuid.UUID, *, actor_id: uuid.UUID | None
     to = cycles.step(Phase(cycle.phase), Phase.RELEASED)
     if not cycle.is_key_destroyed:
         raise BadInput("The key of this round is just being destroyed. Please try again in a minute.")
-    cycle.phase, cycle.held_until, cycle.attempts = to, releases.held_until(now, cycle.manager_days), 0
+    cycle.phase, cycle.held_until, cycle.attempts = to, releases.held_until(now, cycle.manager_days, cycle.zone), 0
     managers = dict.fromkeys(row.subject.manager_id for row in cycle.reviews)
     session.add_all(
         outbox.Mail(kind=Kind.TEAM_REPORTS, person_id=manager_id, reference=cycle_id, due_at=now)
@@ -234,7 +251,7 @@ def listed(session: Session, cycle_id: uuid.UUID) -> list[tuple[uuid.UUID, str, 
         select(Review.id, Person.name)
         .join(Person, Person.id == Review.subject_id)
         .where(Review.cycle_id == cycle_id)
-        .order_by(Person.name, Person.address)
+        .order_by(*by_name())
     )
     return [(review_id, name, titles.get(review_id, ())) for review_id, name in rows]
 
@@ -259,7 +276,7 @@ def undelivered(session: Session, cycle_id: uuid.UUID) -> Sequence[Undelivered]:
                 .where(Review.cycle_id == cycle_id)
             )
         )
-        .order_by(Person.name)
+        .order_by(*by_name())
     )
     return [Undelivered(row.name, row.address, row.address != row.current) for row in rows]
 

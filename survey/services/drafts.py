@@ -6,12 +6,12 @@ import uuid
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, tzinfo
 
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
-from survey.core import cycles, greetings, nominations, questionnaires, releases
+from survey.core import cycles, days, greetings, names, nominations, questionnaires, releases
 from survey.core.competencies import Section
 from survey.core.cycles import Phase, Warning
 from survey.core.errors import BadInput, NotFound
@@ -23,9 +23,12 @@ from survey.store.competencies import CompetencyPage
 from survey.store.custody import Custody
 from survey.store.cycles import Cycle, Review, ReviewPage
 from survey.store.nominations import Nomination
-from survey.store.people import Person
+from survey.store.people import Person, by_name
 
 MANY_COLLEAGUES = 8
+
+LONGEST_NAME = 200
+"""Characters of the name of a round."""
 
 
 @dataclass(frozen=True)
@@ -56,18 +59,20 @@ def make(
     minimum: int = cycles.DEFAULT_MINIMUM,
     closes_at: datetime | None = None,
     blocks: Iterable[Section] = questionnaires.ON_BY_DEFAULT,
+    zone: tzinfo = UTC,
     now: datetime,
 ) -> Cycle:
-    """A new draft, by default with the usual decisions.
+    """A new draft, by default with the usual decisions. Its days are those of `zone`.
 
     Raises `BadInput` for a missing name, a minimum that does not protect, or an early end.
     """
-    end = closes_at or cycles.end_of((now + cycles.DEFAULT_DURATION).date())
+    end = closes_at or days.end_of(days.local_day(now, zone) + cycles.DEFAULT_DURATION, zone)
     cycle = Cycle(
         name=_name(name),
         launcher_id=launcher_id,
         minimum=cycles.check_minimum(minimum),
         closes_at=cycles.check_end(now, end),
+        time_zone=days.zone_name(zone),
         blocks=sorted(set(blocks) | questionnaires.ALWAYS_ON),
         begun_at=now,
     )
@@ -76,14 +81,22 @@ def make(
     return cycle
 
 
-def copy(session: Session, source_id: uuid.UUID, name: str, *, launcher_id: uuid.UUID, now: datetime) -> Cycle:
+def copy(
+    session: Session,
+    source_id: uuid.UUID,
+    name: str,
+    *,
+    launcher_id: uuid.UUID,
+    zone: tzinfo = UTC,
+    now: datetime,
+) -> Cycle:
     """A new draft with the decisions, people and raters of an earlier cycle.
 
     Pages are the newest of the same competency, at the level that each person has now; people who are not active any
     more are left out. Raises `NotFound`, and `BadInput` for a missing name.
     """
     source = store.get(session, source_id)
-    cycle = make(session, name, launcher_id=launcher_id, now=now)
+    cycle = make(session, name, launcher_id=launcher_id, zone=zone, now=now)
     cycle.minimum, cycle.blocks, cycle.labels = source.minimum, list(source.blocks), source.labels
     cycle.greeting, cycle.reminders = source.greeting, source.reminders
     cycle.manager_days = source.manager_days
@@ -152,7 +165,7 @@ def add_people(
         select(Person).where(Person.id.in_(subject_ids), Person.is_active, Person.is_external.is_(False))
     ).all()
     without, added = [], []
-    for subject in sorted(subjects, key=lambda subject: subject.name):
+    for subject in sorted(subjects, key=lambda subject: names.in_order(subject.name)):
         if subject.id in there:
             continue
         pages = [newest.get((competency, level or subject.level or 0)) for competency in competency_ids]
@@ -216,9 +229,12 @@ def set_dates(
     closes_at: datetime,
     reminders: Iterable[str],
     manager_days: int = 0,
+    zone: tzinfo = UTC,
     now: datetime,
 ) -> None:
     """When it opens (None: by hand), when it closes, which reminders go out, and who reads the reports first.
+
+    Its days are those of `zone`.
 
     `manager_days`: so many days before the subjects, 0 for both at once. Raises `BadInput` for a start in the past, an
     end too soon after it, or too many such days.
@@ -228,7 +244,7 @@ def set_dates(
         raise BadInput("People are choosing their raters, until two days before the round opens: it needs its day.")
     if opens_at is not None and opens_at <= now:
         raise BadInput("The day of opening must be in the future; leave it empty to open the round by hand.")
-    cycle.closes_at = cycles.check_end(opens_at or now, closes_at)
+    cycle.closes_at, cycle.time_zone = cycles.check_end(opens_at or now, closes_at), days.zone_name(zone)
     cycle.manager_days = manager_days and releases.check_days(manager_days)
     cycle.opens_at = opens_at
     cycle.is_scheduled = cycle.is_scheduled and opens_at is not None
@@ -249,7 +265,7 @@ def lines(session: Session, cycle_id: uuid.UUID) -> list[Line]:
         select(Review.id, Person.name, Person.team, Review.choice)
         .join(Person, Person.id == Review.subject_id)
         .where(Review.cycle_id == cycle_id)
-        .order_by(Person.name, Person.address)
+        .order_by(*by_name())
     )
     return [
         Line(review_id, name, team, titles.get(review_id, ()), dict(chosen.get(review_id, {})), Choice(choice))
@@ -265,7 +281,7 @@ def warnings(
     `days_off` are the holidays of the company, by name.
     """
     cycle = store.get(session, cycle_id)
-    general = (cycles.weak_minimum(cycle.minimum), cycles.about_the_end(cycle.closes_at, days_off))
+    general = (cycles.weak_minimum(cycle.minimum), cycles.about_the_end(cycle.last_day, days_off))
     found = [warning for warning in general if warning]
     custody = session.get(Custody, cycle_id)
     if custody is not None and not custody.is_tested:
@@ -275,9 +291,9 @@ def warnings(
         .join(Nomination, Nomination.rater_id == Person.id)
         .join(Review, Review.id == Nomination.review_id)
         .where(Review.cycle_id == cycle_id, Nomination.awaits_word.is_(False))
-        .group_by(Person.id, Person.name)
+        .group_by(Person.id)
         .having(func.count() > MANY_COLLEAGUES)
-        .order_by(Person.name)
+        .order_by(*by_name())
     )
     found += [
         Warning(f"{name} is asked about {count} colleagues.", "Ask somebody else about some of them.", "raters")
@@ -289,7 +305,7 @@ def warnings(
         select(Review.id, Person.name)
         .join(Person, Person.id == Review.subject_id)
         .where(Review.cycle_id == cycle_id)
-        .order_by(Person.name)
+        .order_by(*by_name())
     ):
         found += cycles.warnings(name, dict(chosen.get(review_id, {})), cycle.minimum)
     return found
@@ -325,6 +341,8 @@ def _name(name: str) -> str:
     name = " ".join(name.split())
     if not name:
         raise BadInput("The round needs a name, as it will stand in the invitations.")
+    if len(name) > LONGEST_NAME:
+        raise BadInput(f"This name has {len(name):,} characters; {LONGEST_NAME} fit.")
     return name
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Table, bindparam, delete, insert, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from survey.core import imports as rules
+from survey.core import names
 from survey.core.access import Role
 from survey.core.audit import Event
 from survey.core.errors import BadInput, NotFound
@@ -113,7 +114,7 @@ def export(session: Session) -> bytes:
     """All active people as a file that can be imported again."""
     known, _ = _known(session)
     active = [person for person in known.values() if person.is_active]
-    return rules.export(sorted(active, key=lambda person: (person.name, person.address)))
+    return rules.export(sorted(active, key=lambda person: (*names.in_order(person.name), person.address)))
 
 
 def _row(session: Session, import_id: uuid.UUID, owner_id: uuid.UUID, now: datetime) -> PeopleImport:

@@ -15,11 +15,11 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import delete, insert, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from survey.core import mailings
+from survey.core import days, mailings
 from survey.core.audit import Event
 from survey.core.cycles import Phase, require
 from survey.core.errors import CLOSED, BadInput, IllegalStep, LinkClosed, NotFound
-from survey.core.mailings import CONSIDERATE, Pace, Planned, Slot
+from survey.core.mailings import CONSIDERATE, Brought, Pace, Planned, Slot
 from survey.store import audit, invitations, outbox
 from survey.store.cycles import Cycle, Review
 from survey.store.invitations import Invitation, InvitationToken, fingerprint
@@ -78,9 +78,9 @@ def gather(session: Session, *, pace: Pace, now: datetime, limit: int = 500) -> 
             if moment > now:
                 _put_off(session, person.id, now, moment)
                 continue
-            mail_id = _new_digest(session, person.id, pace, now, mailings.local_day(now, zone))
+            mail_id = _new_digest(session, person.id, pace, now, days.local_day(now, zone))
             made += 1
-        end = mailings.start_of(mailings.local_day(now, zone), zone, days=1)
+        end = days.end_of(days.local_day(now, zone), zone)
         session.execute(update(Mailing).where(*_unbound(person.id), Mailing.due_at < end).values(mail_id=mail_id))
     return made
 
@@ -95,7 +95,7 @@ def reminding(session: Session, token: str, *, pace: Pace, now: datetime) -> Map
         person = session.get_one(Person, person_id)
         wish = wishes.get((person_id, cycle_id))
         zone = time_zone_of(person, pace.home)
-        is_snoozed = wish is not None and (wish.until is None or wish.until > mailings.local_day(now, zone))
+        is_snoozed = wish is not None and (wish.until is None or wish.until > days.local_day(now, zone))
         found[cycle_id] = Reminding(
             mailings.days_to_choose(now, closes_at, zone, pace.days_off),
             is_snoozed,
@@ -153,8 +153,8 @@ def send_again(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> int:
     return len(person_ids)
 
 
-def remind(session: Session, review_id: uuid.UUID, *, pace: Pace, actor_id: uuid.UUID, now: datetime) -> bool:
-    """Brings the next reminder of everybody who is asked in a review forward to now; False where today that was done.
+def remind(session: Session, review_id: uuid.UUID, *, pace: Pace, actor_id: uuid.UUID, now: datetime) -> Brought:
+    """Brings the next reminder of everybody who is asked in a review forward to now, once a day.
 
     It is done alike for those who have answered and those who have not; only whoever has put reminders off, or has had
     today's mail, is left alone. Raises `NotFound`, and `IllegalStep` unless the round is open and has reminders.
@@ -165,15 +165,19 @@ def remind(session: Session, review_id: uuid.UUID, *, pace: Pace, actor_id: uuid
     require(Phase(review.cycle.phase), Phase.OPEN)
     if review.cycle.reminders == []:
         raise IllegalStep("This round was set up without reminders.")
-    today = mailings.start_of(mailings.local_day(now, pace.home), pace.home)
+    today = days.start_of(days.local_day(now, pace.home), pace.home)
     if audit.is_recorded(session, Event.RATERS_REMINDED, about=review_id, since=today):
-        return False
-    _bring_forward(session, review, pace, now)
-    audit.record(session, Event.RATERS_REMINDED, actor_id=actor_id, about=review_id, now=now)
-    return True
+        subject = review.subject.name
+        return Brought(
+            why_not=f"The next reminder about {subject} was brought forward today already. Nothing more is sent."
+        )
+    brought = _bring_forward(session, review, pace, now)
+    if brought.is_done:
+        audit.record(session, Event.RATERS_REMINDED, actor_id=actor_id, about=review_id, now=now)
+    return brought
 
 
-def _bring_forward(session: Session, review: Review, pace: Pace, now: datetime) -> None:
+def _bring_forward(session: Session, review: Review, pace: Pace, now: datetime) -> Brought:
     raters = session.scalars(
         select(Person).join(Nomination, Nomination.rater_id == Person.id).where(Nomination.review_id == review.id)
     ).all()
@@ -184,17 +188,24 @@ def _bring_forward(session: Session, review: Review, pace: Pace, now: datetime) 
     ):
         pending.setdefault(person_id, []).append(Planned(Slot(slot), due_at))
     last_days = outbox.last_days(session, pending)
+    goes_at = []
     for rater in raters:
-        today = mailings.local_day(now, time_zone_of(rater, pace.home))
+        zone = time_zone_of(rater, pace.home)
+        today = days.local_day(now, zone)
         following = mailings.next_reminder(pending.get(rater.id, []))
-        if (
-            following is not None
-            and following.due_at > now
-            and last_days.get(rater.id, date.min) < today
-            and review.cycle_id not in snoozed(session, rater.id, today)
-        ):
+        has_had_mail = last_days.get(rater.id, date.min) >= today
+        if following is None or has_had_mail or review.cycle_id in snoozed(session, rater.id, today):
+            continue
+        if following.due_at > now:
             due = (*_unbound(rater.id), Mailing.cycle_id == review.cycle_id, Mailing.slot == following.slot)
             session.execute(update(Mailing).where(*due).values(due_at=now))
+        goes_at.append(pace.may_go_at(now, zone, last_day=last_days.get(rater.id)))
+    if goes_at:
+        return Brought(tuple(goes_at))
+    slots = {each.slot for theirs in pending.values() for each in theirs}
+    if any(slot.is_invitation for slot in slots):
+        return Brought(why_not=mailings.NOT_INVITED)
+    return Brought(why_not=mailings.NOT_TODAY if slots else mailings.ALL_GONE)
 
 
 def _delete_settled(session: Session, now: datetime) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from email.utils import getaddresses
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
-from survey.core import cycles, nominations
+from survey.core import cycles, days, names, nominations
 from survey.core import people as rules
 from survey.core.access import Standing
 from survey.core.cycles import Phase
@@ -23,7 +24,7 @@ from survey.store import asking, hands, outbox
 from survey.store import cycles as rounds
 from survey.store.cycles import Cycle, Review
 from survey.store.nominations import Nomination
-from survey.store.people import Person, by_address, reports_to
+from survey.store.people import Person, by_address, by_name, is_called, reports_to
 
 LAST_WORD = timedelta(days=2)
 """So long before silence counts as approval, managers are told what still waits for them."""
@@ -52,6 +53,11 @@ class Waiting:
     cycle: str
     choice: Choice
     until: datetime
+    zone: tzinfo
+
+    def day(self, theirs: tzinfo) -> str:
+        """When it is taken as approved, for a reader in this zone."""
+        return days.day_of(self.until, self.zone, theirs)
 
 
 def suggest(session: Session, subject: Person) -> dict[uuid.UUID, Relationship]:
@@ -84,19 +90,16 @@ def candidates(
         )
     )
     wanted: ColumnElement[bool] = Person.id.in_({*chart, *earlier, *chosen})
-    if search:
-        pattern = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    if names.words(search):
         found = session.scalars(
             select(Person.id)
-            .where(Person.name.ilike(f"%{pattern}%", escape="\\"), Person.is_active, Person.is_external.is_(False))
-            .order_by(Person.name)
+            .where(is_called(search), Person.is_active, Person.is_external.is_(False))
+            .order_by(*by_name())
             .limit(FOUND_AT_MOST)
         ).all()
         wanted = or_(wanted, Person.id.in_(found))
     rows = session.scalars(
-        select(Person)
-        .where(wanted, Person.is_active, Person.id != review.subject_id)
-        .order_by(Person.name, Person.address)
+        select(Person).where(wanted, Person.is_active, Person.id != review.subject_id).order_by(*by_name())
     ).all()
     outside = hands.outside(session, review.cycle, [row.id for row in rows])
     return [
@@ -294,18 +297,28 @@ def waiting_for(session: Session, person_id: uuid.UUID) -> tuple[list[Waiting], 
     """The choices that this person may make for themselves, and those of their own reports that they may approve."""
     subject = aliased(Person)
     rows = session.execute(
-        select(Review.id, subject.id, subject.name, Cycle.name, Review.choice, Cycle.opens_at)
+        select(Review.id, subject.id, subject.name, Cycle.name, Review.choice, Cycle.opens_at, Cycle.time_zone)
         .join(Cycle, Cycle.id == Review.cycle_id)
         .join(subject, subject.id == Review.subject_id)
         .where(
             Cycle.phase == Phase.NOMINATING,
             or_(subject.id == person_id, subject.manager_id == person_id),
         )
-        .order_by(Cycle.opens_at, subject.name)
+        .order_by(Cycle.opens_at, *by_name(subject))
     )
     lines = [
-        (subject_id, Waiting(review_id, name, cycle, Choice(choice), nominations.approves_itself_at(opens_at)))
-        for review_id, subject_id, name, cycle, choice, opens_at in rows
+        (
+            subject_id,
+            Waiting(
+                review_id,
+                name,
+                cycle,
+                Choice(choice),
+                nominations.approves_itself_at(opens_at),
+                ZoneInfo(time_zone),
+            ),
+        )
+        for review_id, subject_id, name, cycle, choice, opens_at, time_zone in rows
         if opens_at is not None
     ]
     return (

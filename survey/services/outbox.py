@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
-from sqlalchemy import bindparam, case, delete, or_, select, update
+from sqlalchemy import bindparam, case, delete, or_, select, true, update
 from sqlalchemy.orm import Session
 
-from survey.core import mailings
+from survey.core import days, mailings
 from survey.core.letters import Kind, Letter
 from survey.core.mailings import CONSIDERATE, Pace, Slot
 from survey.store import letters, outbox
@@ -49,14 +49,19 @@ _ADDRESS_WORKS = delete(RefusedAddress).where(
 _SENT = _SETTLE.add_cte(_ADDRESS_WORKS.cte("works"), _NO_LONGER_DUE.cte("done"))
 
 
-def lease(session: Session, *, now: datetime, limit: int = 50) -> Sequence[uuid.UUID]:
+def lease(
+    session: Session, *, now: datetime, limit: int = 50, only: Collection[str] | None = None
+) -> Sequence[uuid.UUID]:
     """The mails that are due, reserved for the caller until `compose`. Each goes to one caller only.
 
-    Somebody who waits to sign in comes before a thousand invitations.
+    Somebody who waits to sign in comes before a thousand invitations. `only` are the kinds that may go now, None for
+    all.
     """
+    is_wanted = true() if only is None else Mail.kind.in_(only)
     due = (
         select(Mail.id)
         .where(
+            is_wanted,
             Mail.state == State.WAITING,
             Mail.due_at <= now,
             or_(Mail.lease_until.is_(None), Mail.lease_until < now),
@@ -184,7 +189,7 @@ def _change(session: Session, mail_id: uuid.UUID, **values: Any) -> None:
 
 def _is_put_off(session: Session, mail: Taken, zone: tzinfo, pace: Pace, now: datetime) -> bool:
     """Whether a mail that was held up by a busy or absent server has to wait for office hours, or another day."""
-    today = mailings.local_day(now, zone).isoformat()
+    today = days.local_day(now, zone).isoformat()
     if not pace.is_considerate or (mail.slot == today and mailings.is_office_hour(now, zone, pace.days_off)):
         return False
     ends = session.execute(

@@ -22,7 +22,7 @@ from survey.store import cycles as rounds
 from survey.store.cycles import Cycle, Review
 from survey.store.invitations import Invitation, State
 from survey.store.nominations import Nomination
-from survey.store.people import Person
+from survey.store.people import Person, by_name
 
 
 def of(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> dict[uuid.UUID, Participation]:
@@ -117,7 +117,7 @@ def raters(session: Session, review_id: uuid.UUID) -> list[Asked]:
             and_(Invitation.review_id == Nomination.review_id, Invitation.rater_id == Nomination.rater_id),
         )
         .where(Nomination.review_id == review_id)
-        .order_by(Person.name, Person.address)
+        .order_by(*by_name())
     )
     return [Asked(person_id, name, Relationship(kind), waits) for person_id, name, kind, waits in rows]
 

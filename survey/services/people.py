@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from survey.core import names
 from survey.core import people as rules
 from survey.core.access import Role, Standing
 from survey.core.audit import Event
@@ -177,7 +178,7 @@ def search(session: Session, wanted: Search, *, offset: int, limit: int) -> tupl
         select(Person.id, Person.name, Person.address, Person.team, Person.level, Person.role, manager.name)
         .outerjoin(manager, manager.id == Person.manager_id)
         .where(*found)
-        .order_by(Person.name, Person.address)
+        .order_by(*people.by_name())
         .offset(offset)
         .limit(limit)
     ).all()
@@ -188,7 +189,8 @@ def search(session: Session, wanted: Search, *, offset: int, limit: int) -> tupl
 def teams(session: Session, *, below: uuid.UUID | None) -> Sequence[str]:
     """The teams of all active people, or of those below a manager, by name."""
     found = _found(Search(below=below))
-    return session.scalars(select(Person.team).where(*found, Person.team != "").distinct().order_by(Person.team)).all()
+    found_teams = session.scalars(select(Person.team).where(*found, Person.team != "").distinct())
+    return sorted(found_teams, key=names.in_order)
 
 
 def managers(session: Session, *, limit: int) -> Sequence[str]:
@@ -201,7 +203,7 @@ def managers(session: Session, *, limit: int) -> Sequence[str]:
     ).all()
 
 
-def names(session: Session, person_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, str]:
+def named(session: Session, person_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, str]:
     """The names of these people by id."""
     return people.names(session, person_ids)
 
@@ -216,12 +218,12 @@ def at(session: Session, address: str) -> Person:
 
 def everybody(session: Session) -> Sequence[Person]:
     """All active people, by name."""
-    return session.scalars(select(Person).where(Person.is_active).order_by(Person.name, Person.address)).all()
+    return session.scalars(select(Person).where(Person.is_active).order_by(*people.by_name())).all()
 
 
 def below(session: Session, manager_id: uuid.UUID) -> Sequence[Person]:
     """Everybody who reports to this manager, directly or below, by name."""
-    return session.scalars(select(Person).where(_is_below(manager_id)).order_by(Person.name)).all()
+    return session.scalars(select(Person).where(_is_below(manager_id)).order_by(*people.by_name())).all()
 
 
 def standing(session: Session, person_id: uuid.UUID, account_id: uuid.UUID) -> frozenset[Standing]:
@@ -279,8 +281,8 @@ def _record(session: Session, person_id: uuid.UUID, what: str, *, actor_id: uuid
 def _found(wanted: Search) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = [Person.is_active.is_(wanted.is_active), Person.is_erased.is_(False)]
     found += [
-        or_(Person.name.icontains(word, autoescape=True), Person.address.icontains(word, autoescape=True))
-        for word in wanted.words.replace("\0", " ").split()[:10]
+        or_(people.is_called(word), Person.address.icontains(word, autoescape=True))
+        for word in wanted.words.replace("\0", " ").split()[: people.WORDS_AT_MOST]
     ]
     if wanted.team is not None:
         found.append(Person.team == wanted.team.replace("\0", ""))

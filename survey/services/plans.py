@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime, tzinfo
 
 from sqlalchemy import ColumnElement, delete, or_, select
 from sqlalchemy.orm import Session
 
-from survey.core import plans
+from survey.core import days, plans
 from survey.core.access import Standing
 from survey.core.errors import BadInput, NotFound
 from survey.core.letters import Kind
@@ -17,6 +17,7 @@ from survey.core.plans import Plan, Step
 from survey.store import people
 from survey.store import plans as store
 from survey.store.cycles import Cycle, Review, readable_by
+from survey.store.mailings import time_zone_of
 from survey.store.outbox import Mail, State
 from survey.store.people import Person
 
@@ -62,15 +63,23 @@ def manager(session: Session, person_id: uuid.UUID) -> Person | None:
 
 
 def save(
-    session: Session, review_id: uuid.UUID, steps: Sequence[Step], check_in_on: date | None, *, now: datetime
+    session: Session,
+    review_id: uuid.UUID,
+    steps: Sequence[Step],
+    check_in_on: date | None,
+    *,
+    home: tzinfo = UTC,
+    now: datetime,
 ) -> None:
     """Makes the plan of a review, or changes it; the reminder is written, moved or removed with it.
 
-    Raises `BadInput` for steps or a day that cannot be.
+    Days are those of the subject, who is at `home` where nothing else is known. Raises `BadInput` for steps or a day
+    that cannot be.
     """
     row = session.get(store.Plan, review_id)
     checked = plans.check_steps(steps)
-    day = plans.check_day(check_in_on, today=now.date(), before=row.check_in_on if row else None)
+    zone = time_zone_of(session.get_one(Review, review_id).subject, home)
+    day = plans.check_day(check_in_on, today=days.local_day(now, zone), before=row.check_in_on if row else None)
     if row is None:
         row = store.Plan(review_id=review_id, note="")
         session.add(row)
@@ -83,7 +92,7 @@ def save(
     ]
     if row.check_in_on != day:
         row.check_in_on = day
-        _remind(session, review_id, day)
+        _remind(session, review_id, day, zone)
     session.flush()
 
 
@@ -110,7 +119,7 @@ def withdraw(session: Session, review_id: uuid.UUID) -> None:
 def forget(session: Session, review_id: uuid.UUID) -> None:
     """Deletes the plan, with its note and its reminder."""
     session.delete(_row(session, review_id))
-    _remind(session, review_id, None)
+    _remind(session, review_id, None, UTC)
     session.flush()
 
 
@@ -121,7 +130,7 @@ def _row(session: Session, review_id: uuid.UUID) -> store.Plan:
     return row
 
 
-def _remind(session: Session, review_id: uuid.UUID, day: date | None) -> None:
+def _remind(session: Session, review_id: uuid.UUID, day: date | None, zone: tzinfo) -> None:
     """Writes the mail of this check-in in place of whatever has not gone out."""
     session.execute(
         delete(Mail).where(Mail.kind == Kind.CHECK_IN, Mail.reference == review_id, Mail.state == State.WAITING)
@@ -135,7 +144,7 @@ def _remind(session: Session, review_id: uuid.UUID, day: date | None) -> None:
             person_id=subject.id,
             reference=review_id,
             slot=day.isoformat(),
-            due_at=plans.reminder_at(day, subject.time_zone),
+            due_at=plans.reminder_at(day, zone),
         )
     )
 

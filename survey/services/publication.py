@@ -96,7 +96,7 @@ def build(session: Session, cycle_id: uuid.UUID, review_ids: Collection[uuid.UUI
     cycle = rounds.get(session, cycle_id)
     if cycle.spreads is None:
         raise IllegalStep("The spread of this round is not known yet.")
-    settled = {int(points): spread for points, spread in cycle.spreads.items()}
+    settled = _by_points(cycle.spreads)
     reviews = session.execute(_UNBUILT, {"review_ids": list(review_ids)}).all()
     ids = [review.id for review in reviews]
     cells, pages = written.cells(session, ids), rounds.pages(session, ids)
@@ -143,6 +143,11 @@ def _distributions(session: Session, cycle_id: uuid.UUID) -> Iterator[tuple[uuid
     return ((cell.review_id, cell.as_value()) for cell in cells)
 
 
+def _by_points(spreads: Mapping[str, float]) -> dict[int, float]:
+    """Typical spreads as they are stored, by the number of points of the scale."""
+    return {int(points): spread for points, spread in spreads.items()}
+
+
 def _published(beside: Any, cells: Sequence[disclosure.Cell]) -> Published:
     """What the tally published of a review. Comments lie beside the report and are no part of it."""
     published = values.load(Published, beside)
@@ -153,7 +158,7 @@ def _published(beside: Any, cells: Sequence[disclosure.Cell]) -> Published:
 def _earlier(session: Session, subject_ids: Collection[uuid.UUID], cycle: Cycle) -> dict[uuid.UUID, Earlier]:
     """What the newest released round before this one published about each of these people, if there was one."""
     rows = session.execute(
-        select(Review.id, Review.subject_id, rounds.QUESTIONNAIRE, Cycle.name)
+        select(Review.id, Review.subject_id, rounds.QUESTIONNAIRE, Cycle.name, Cycle.spreads)
         .join(Cycle, Cycle.id == Review.cycle_id)
         .where(
             Review.subject_id.in_(subject_ids),
@@ -165,7 +170,9 @@ def _earlier(session: Session, subject_ids: Collection[uuid.UUID], cycle: Cycle)
     newest = {row.subject_id: row for row in rows}
     cells = written.cells(session, [row.id for row in newest.values()])
     return {
-        subject_id: Earlier(row.name, questionnaires.parsed(row.questionnaire), cells[row.id])
+        subject_id: Earlier(
+            row.name, questionnaires.parsed(row.questionnaire), cells[row.id], _by_points(row.spreads or {})
+        )
         for subject_id, row in newest.items()
     }
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import JSON, Select, Text, Uuid, bindparam, cast, literal, null, select, union_all
 from sqlalchemy.orm import Session
 
-from survey.core import releases, values
+from survey.core import days, releases, values
 from survey.core.access import Standing
 from survey.core.audit import Event
 from survey.core.cycles import Phase
@@ -24,7 +25,7 @@ from survey.core.errors import NotFound
 from survey.core.reports import Report
 from survey.store import audit, people, reports
 from survey.store.cycles import Cycle, Review, readable_by
-from survey.store.people import Person
+from survey.store.people import Person, by_name
 
 
 def read(session: Session, review_id: uuid.UUID) -> Edition:
@@ -36,7 +37,7 @@ def read(session: Session, review_id: uuid.UUID) -> Edition:
     body = next((row.body for row in rows if row.body is not None), None)
     if body is None:
         raise NotFound("There is no such report: it has not been released yet, or is not kept any more.")
-    subject_id, subject, cycle, closed_at, phase, held_until, *_ = rows[0]
+    subject_id, subject, cycle, closed_at, time_zone, phase, held_until, *_ = rows[0]
     said = [row for row in rows if row.item is not None]
     return Edition(
         review_id,
@@ -48,6 +49,7 @@ def read(session: Session, review_id: uuid.UUID) -> Edition:
         tuple(Comment(row.item, Group(row.group), row.text) for row in said if not row.withheld),
         tuple(Withheld(row.item, Group(row.group), row.withheld) for row in said if row.withheld),
         readers=releases.readers(Phase(phase), is_held=held_until is not None),
+        zone=ZoneInfo(time_zone),
     )
 
 
@@ -87,7 +89,16 @@ def _released() -> Select[Any]:
         ).where(reports.Withheld.review_id == review_id),
     ).subquery()
     return (
-        select(Person.id, Person.name, Cycle.name, Cycle.closes_at, Cycle.phase, Cycle.held_until, *lines.c)
+        select(
+            Person.id,
+            Person.name,
+            Cycle.name,
+            Cycle.closes_at,
+            Cycle.time_zone,
+            Cycle.phase,
+            Cycle.held_until,
+            *lines.c,
+        )
         .select_from(Review)
         .join(Cycle, Cycle.id == Review.cycle_id)
         .join(Person, Person.id == Review.subject_id)
@@ -174,16 +185,19 @@ class Listed:
     review_id: uuid.UUID
     subject: str
     cycle: str
-    closed_at: datetime
+    closed_on: date
 
 
 def readable(session: Session, subject_ids: Sequence[uuid.UUID], *, standing: Standing) -> Sequence[Listed]:
     """The reports about these people that whoever stands so to them may read by now, the newest first."""
     rows = session.execute(
-        select(Review.id, Person.name, Cycle.name, Cycle.closes_at)
+        select(Review.id, Person.name, Cycle.name, Cycle.closes_at, Cycle.time_zone)
         .join(Cycle, Cycle.id == Review.cycle_id)
         .join(Person, Person.id == Review.subject_id)
         .where(Review.subject_id.in_(subject_ids), readable_by(standing))
-        .order_by(Cycle.closes_at.desc(), Person.name)
+        .order_by(Cycle.closes_at.desc(), *by_name())
     )
-    return [Listed(*row) for row in rows]
+    return [
+        Listed(review_id, subject, cycle, days.last_day(closed_at, ZoneInfo(time_zone)))
+        for review_id, subject, cycle, closed_at, time_zone in rows
+    ]

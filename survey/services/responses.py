@@ -5,16 +5,18 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime, tzinfo
 from functools import cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from nacl.exceptions import CryptoError
 from sqlalchemy import Insert, LargeBinary, Result, Row, Select, Uuid, bindparam, delete, insert, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from survey.core import responses, statements, values
-from survey.core.cycles import Phase, last_day
+from survey.core.cycles import Phase
+from survey.core.days import End
 from survey.core.errors import CLOSED, BadInput, LinkClosed
 from survey.core.questionnaires import Questionnaire
 from survey.core.relationships import Relationship
@@ -25,7 +27,7 @@ from survey.store.base import is_on_postgresql, run
 from survey.store.cycles import Cycle, Review
 from survey.store.envelopes import Draft, Envelope
 from survey.store.invitations import Invitation, InvitationToken, State, fingerprint
-from survey.store.people import Person
+from survey.store.people import Person, by_name
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,12 @@ class Waiting:
     k: int
     minutes: int
     cycle_id: uuid.UUID
+    zone: tzinfo
+    rater_zone: tzinfo | None
+
+    def end(self, home: tzinfo) -> End:
+        """Until when, as the rater counts days, who is at `home` where nothing else is known."""
+        return End(self.closes_at, self.zone, self.rater_zone or home)
 
 
 @dataclass(frozen=True)
@@ -57,11 +65,12 @@ class Asked:
     review_id: uuid.UUID
     public_key: bytes
     """What its answer is sealed to; a preview has none, and takes no answer."""
+    zone: tzinfo
+    rater_zone: tzinfo | None = None
 
-    @property
-    def last_day(self) -> date:
-        """The last day on which one may answer."""
-        return last_day(self.closes_at)
+    def end(self, home: tzinfo) -> End:
+        """Until when one may answer, as the rater counts days, who is at `home` where nothing else is known."""
+        return End(self.closes_at, self.zone, self.rater_zone or home)
 
 
 # `reader_id` is whoever is signed in in the browser that follows a link. To the subject of a review a link to it is
@@ -86,6 +95,8 @@ def waiting(session: Session, token: str, *, reader_id: uuid.UUID | None = None)
             row.minimum,
             row.minutes[row.relationship],
             row.cycle_id,
+            ZoneInfo(row.time_zone),
+            _zone(row.rater_zone),
         )
         for row in rows
     ]
@@ -113,6 +124,8 @@ def asked(session: Session, token: str, invitation_id: uuid.UUID, *, reader_id: 
         ),
         row.review_id,
         row.public_key,
+        ZoneInfo(row.time_zone),
+        _zone(row.rater_zone),
     )
 
 
@@ -222,6 +235,7 @@ def _opened_by(
 @cache
 def _opened(*, is_one: bool, has_reader: bool) -> Select[Any]:
     """What a link opens, built once: half of the time of such a query went into building it anew."""
+    rater = aliased(Person)
     found = (
         select(
             Invitation.id.label("invitation_id"),
@@ -233,6 +247,8 @@ def _opened(*, is_one: bool, has_reader: bool) -> Select[Any]:
             Cycle.id.label("cycle_id"),
             Cycle.name.label("cycle"),
             Cycle.closes_at,
+            Cycle.time_zone,
+            rater.time_zone.label("rater_zone"),
             Cycle.minimum,
             Cycle.public_key,
         )
@@ -240,12 +256,13 @@ def _opened(*, is_one: bool, has_reader: bool) -> Select[Any]:
         .join(Review, Review.id == Invitation.review_id)
         .join(Cycle, Cycle.id == Review.cycle_id)
         .join(Person, Person.id == Review.subject_id)
+        .join(rater, rater.id == Invitation.rater_id)
         .where(
             InvitationToken.hash == bindparam("token_hash"),
             Invitation.state == State.OPEN,
             Cycle.phase == Phase.OPEN,
         )
-        .order_by(Cycle.closes_at, Cycle.name, Cycle.id, Person.name)
+        .order_by(Cycle.closes_at, Cycle.folded, Cycle.id, *by_name())
     )
     if is_one:
         found = found.where(Invitation.id == bindparam("invitation_id"))
@@ -253,6 +270,10 @@ def _opened(*, is_one: bool, has_reader: bool) -> Select[Any]:
         is_own_view = Invitation.relationship == Relationship.SELF
         found = found.where(or_(Review.subject_id != bindparam("reader_id"), is_own_view))
     return found
+
+
+def _zone(name: str | None) -> tzinfo | None:
+    return ZoneInfo(name) if name else None
 
 
 def _open_invitation(

@@ -10,7 +10,7 @@ from datetime import date, datetime
 from sqlalchemy import and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from survey.core import mailings
+from survey.core import days, names
 from survey.core.audit import Event
 from survey.core.cycles import Phase
 from survey.core.mailings import Pace, Slot
@@ -52,7 +52,7 @@ def settle(session: Session, *, made_at: datetime, pace: Pace, new_links: bool =
     who is asked in an open round is mailed once more, as soon as their day allows.
     """
     dropped = _drop_mail(session, pace, now)
-    given = session.scalars(select(Cycle.name).where(Cycle.held_until <= now).order_by(Cycle.name)).all()
+    given = session.scalars(select(Cycle.name).where(Cycle.held_until <= now).order_by(Cycle.folded)).all()
     session.execute(
         update(Cycle)
         .where(Cycle.held_until <= now)
@@ -64,23 +64,23 @@ def settle(session: Session, *, made_at: datetime, pace: Pace, new_links: bool =
         Cycle.opens_at <= now,
         Cycle.is_scheduled,
     )
-    stopped = session.scalars(select(Cycle.name).where(*missed).order_by(Cycle.name)).all()
+    stopped = session.scalars(select(Cycle.name).where(*missed).order_by(Cycle.folded)).all()
     session.execute(
         update(Cycle).where(*missed).values(is_scheduled=False).execution_options(synchronize_session=False)
     )
     opening = session.scalars(select(Cycle).where(Cycle.phase == Phase.OPENING)).all()
     for cycle in opening:
         openings.take_back(session, cycle)
-    stopped = sorted([*stopped, *(cycle.name for cycle in opening)])
+    stopped = sorted([*stopped, *(cycle.name for cycle in opening)], key=names.in_order)
     is_open = Cycle.phase == Phase.OPEN
     if new_links:
         _plan_new_links(session, now)
     mute = session.scalars(
         select(Cycle.name)
         .where(is_open, Cycle.closes_at > now, Cycle.id.not_in(select(Mailing.cycle_id)))
-        .order_by(Cycle.name)
+        .order_by(Cycle.folded)
     ).all()
-    closing = session.scalars(select(Cycle.name).where(is_open, Cycle.closes_at <= now).order_by(Cycle.name)).all()
+    closing = session.scalars(select(Cycle.name).where(is_open, Cycle.closes_at <= now).order_by(Cycle.folded)).all()
     session.flush()
     audit.record(
         session,
@@ -115,7 +115,7 @@ def _drop_mail(session: Session, pace: Pace, now: datetime) -> int:
     if pace.is_considerate:
         last = outbox.last_days(session, [person.id for person in mailed])
         for person in mailed:
-            today = mailings.local_day(now, time_zone_of(person, pace.home))
+            today = days.local_day(now, time_zone_of(person, pace.home))
             if last.get(person.id, date.min) < today:
                 session.add(
                     Mail(
@@ -164,6 +164,6 @@ def without_keys(session: Session, keyring: Keyring, *, among: Collection[uuid.U
     rows = session.execute(
         select(Cycle.id, Cycle.name)
         .where(Cycle.id.in_(among), Cycle.phase.in_((Phase.OPEN, Phase.CLOSED)))
-        .order_by(Cycle.name)
+        .order_by(Cycle.folded)
     )
     return [name for cycle_id, name in rows if not keyring.is_kept(cycle_id)]

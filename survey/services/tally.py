@@ -33,7 +33,7 @@ from survey.store.envelopes import Draft, Envelope
 from survey.store.instruments import Instrument
 from survey.store.keys import Keyring
 from survey.store.outbox import Mail
-from survey.store.people import Person
+from survey.store.people import Person, by_name
 from survey.store.reports import Cell, Comment
 
 BATCH = 25
@@ -272,7 +272,7 @@ def objected(session: Session, cycle_id: uuid.UUID) -> Sequence[Review]:
         select(Review)
         .join(Person, Person.id == Review.subject_id)
         .where(Review.cycle_id == cycle_id, Review.is_objected, rounds.IS_UNFINISHED)
-        .order_by(Person.name)
+        .order_by(*by_name())
     ).all()
 
 

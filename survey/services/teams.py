@@ -7,12 +7,13 @@ import uuid
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import String, cast, select
 from sqlalchemy.orm import Session
 
-from survey.core import disclosure, nodes, teams, values
+from survey.core import days, disclosure, nodes, teams, values
 from survey.core.access import Role, Standing
 from survey.core.audit import Event
 from survey.core.disclosure import OF_NO_COLLEAGUES, Band, Group
@@ -49,7 +50,7 @@ class View:
     """
 
     cycle: str
-    closed_at: datetime
+    closed_on: date
     k: int
     tree: Team
     nodes: tuple[Node, ...]
@@ -64,7 +65,7 @@ class Listed:
 
     cycle_id: uuid.UUID
     cycle: str
-    closed_at: datetime
+    closed_on: date
 
 
 def view(session: Session, cycle_id: uuid.UUID, person_id: uuid.UUID) -> View:
@@ -93,7 +94,7 @@ def view(session: Session, cycle_id: uuid.UUID, person_id: uuid.UUID) -> View:
     names = people.names(session, [uuid.UUID(node.team.key) for node in built if node.team.key])
     return View(
         cycle.name,
-        cycle.closes_at,
+        cycle.last_day,
         cycle.minimum,
         tree,
         built,
@@ -119,10 +120,10 @@ def readable(session: Session, person_id: uuid.UUID) -> Sequence[Listed]:
     """The cycles of which this person may see teams, the one that ended last first."""
     person = session.get(Person, person_id)
     rows = session.execute(
-        select(Cycle.id, Cycle.name, Cycle.closes_at).where(READABLE).order_by(Cycle.closes_at.desc())
+        select(Cycle.id, Cycle.name, Cycle.closes_at, Cycle.time_zone).where(READABLE).order_by(Cycle.closes_at.desc())
     )
     return [
-        Listed(*row)
+        Listed(row.id, row.name, days.last_day(row.closes_at, ZoneInfo(row.time_zone)))
         for row in rows
         if person and (_top(person) == teams.EVERYBODY or standing(session, row.id, person_id))
     ]
@@ -181,8 +182,8 @@ def _reviews(session: Session, cycle_id: uuid.UUID, subjects: Collection[str]) -
 
 def _cells(session: Session, review_ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, list[disclosure.Cell]]:
     found: dict[uuid.UUID, list[disclosure.Cell]] = defaultdict(list)
-    for review_id, item, group, n, total, squares, counts, band in session.execute(
-        select(Cell.review_id, Cell.item, Cell.group, Cell.n, Cell.total, Cell.squares, Cell.counts, Cell.band).where(
+    for review_id, item, group, n, total, counts, band in session.execute(
+        select(Cell.review_id, Cell.item, Cell.group, Cell.n, Cell.total, Cell.counts, Cell.band).where(
             Cell.review_id.in_(review_ids), Cell.group.not_in(OF_NO_COLLEAGUES)
         )
     ):
@@ -192,7 +193,6 @@ def _cells(session: Session, review_ids: Sequence[uuid.UUID]) -> Mapping[uuid.UU
                 Group(group),
                 n,
                 total,
-                squares,
                 None if counts is None else tuple(counts),
                 None if band is None else Band(band),
             )

@@ -11,22 +11,30 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    Connection,
     CursorResult,
     DateTime,
     Dialect,
     Engine,
     Executable,
     MetaData,
+    String,
     TypeDecorator,
     Uuid,
     create_engine,
     event,
+    text,
 )
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import InvalidatePoolError
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
+from sqlalchemy.exc import InvalidatePoolError, OperationalError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker, validates
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+from survey.core import names
 
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -84,6 +92,43 @@ class UtcDateTime(TypeDecorator[datetime]):
 def random_key() -> Mapped[uuid.UUID]:
     """A primary key that says nothing about when or in which order rows were made."""
     return mapped_column(Uuid, primary_key=True, default=uuid.uuid4)
+
+
+class Named:
+    """A row that people look for by its name. `folded` is what is compared; it follows the name by itself.
+
+    Only where names are set on objects or inserted: an UPDATE that sets `name` must set both.
+    """
+
+    name: Mapped[str]
+    folded: Mapped[str] = mapped_column(
+        # By code points, as SQLite compares: a collation of the server would have an order of its own.
+        String().with_variant(String(collation="C"), "postgresql"),
+        default=lambda context: names.folded(context.get_current_parameters()["name"]),
+        server_default="",
+    )
+
+    @validates("name")
+    def _fold(self, key: str, name: str) -> str:
+        self.folded = names.folded(name)
+        return name
+
+
+class Plainly(FunctionElement[str]):
+    """A text that is sorted by its code points on every database."""
+
+    inherit_cache = True
+    type = String()
+
+
+@compiles(Plainly)
+def _plain_anywhere(element: Plainly, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.clauses, **options)
+
+
+@compiles(Plainly, "postgresql")
+def _plain_on_postgresql(element: Plainly, compiler: SQLCompiler, **options: Any) -> str:
+    return f'{compiler.process(element.clauses, **options)} COLLATE "C"'
 
 
 def connect(url: str) -> Engine:
@@ -232,6 +277,71 @@ def forget_comments(engine: Engine) -> None:
         _on_postgresql(engine, "VACUUM FULL", ["comment"])
         return
     _outside_transactions(engine, "PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def clean_up(engine: Engine) -> bool:
+    """What the rows of answers were before a shake leaves the files of the database; False if somebody was in the way.
+
+    PostgreSQL writes the rows of raters anew, which are small: of the transactions in which they answered not a byte
+    is left there, and what is left of old envelopes leads nowhere. SQLite empties its log. Nobody waits for long.
+    """
+    if engine.dialect.name == "sqlite":
+        return _emptied_log(engine)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if not _nobody_sees_old_rows(connection):
+            return False
+        connection.exec_driver_sql(f"SET lock_timeout = {PASSING}")
+        try:
+            for command, table in _LEFT_BY_ANSWERS:
+                connection.exec_driver_sql(f'{command} "{table}"')
+        except OperationalError:
+            return False
+        finally:
+            connection.exec_driver_sql("RESET lock_timeout")
+    return True
+
+
+def _nobody_sees_old_rows(connection: Connection) -> bool:
+    """Whether all transactions that began before this moment end soon: what they could still see is never removed."""
+    this_moment = connection.exec_driver_sql("SELECT pg_current_xact_id()::xid::text").scalar_one()
+    until = time.monotonic() + PASSING / 1000
+    while connection.execute(_OLDER, {"moment": this_moment}).scalar_one():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+_OLDER = text("""
+    SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+    AND backend_type = 'client backend' AND age(backend_xmin) > age(CAST(CAST(:moment AS text) AS xid))
+""")
+
+PASSING = 500
+"""Milliseconds for which cleaning waits for others, and others for it to give up."""
+
+_LEFT_BY_ANSWERS = (
+    ("VACUUM FULL", "invitation"),
+    ("VACUUM FULL", "invitation_token"),
+    ("VACUUM", "envelope"),
+    ("VACUUM", "draft"),
+)
+
+
+def _emptied_log(engine: Engine) -> bool:
+    raw = engine.raw_connection()
+    try:
+        cursor = raw.cursor()
+        (usual,) = cursor.execute("PRAGMA busy_timeout").fetchone()
+        cursor.execute(f"PRAGMA busy_timeout = {PASSING}")
+        try:
+            is_busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {usual}")
+        cursor.close()
+    finally:
+        raw.close()
+    return not is_busy
 
 
 def _on_postgresql(engine: Engine, command: str, tables: Sequence[str]) -> None:

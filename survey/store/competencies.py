@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from survey.store.base import Base, random_key
+from survey.store.base import Base, Named, random_key
 
 
-class Competency(Base):
+class Competency(Named, Base):
     """Something that people can be good at, described level by level."""
 
     __tablename__ = "competency"

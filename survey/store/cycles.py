@@ -5,8 +5,9 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     CheckConstraint,
@@ -23,19 +24,19 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
-from survey.core import competencies, questionnaires, releases, values
+from survey.core import competencies, days, questionnaires, releases, values
 from survey.core.access import Standing
 from survey.core.competencies import Section
 from survey.core.cycles import ATTEMPTS, Phase
 from survey.core.errors import BadInput, NotFound
 from survey.core.nominations import Choice
 from survey.core.questionnaires import Questionnaire, Scale
-from survey.store.base import Base, UtcDateTime, random_key
+from survey.store.base import Base, Named, UtcDateTime, random_key
 from survey.store.competencies import Competency, CompetencyPage
 from survey.store.people import Person
 
 
-class Cycle(Base):
+class Cycle(Named, Base):
     """A round of reviews. `public_key` seals its envelopes; the private one lies outside the database.
 
     `begun_at` is when its draft was made; None where that was before this was written down.
@@ -44,8 +45,9 @@ class Cycle(Base):
     many days managers read before the subjects; after the release `held_until` is set as long as subjects may not read.
     `spreads` is the typical spread of its published cells by points of the scale (survey.core.spreads), None until
     everything is counted. `attempts` is how often a worker began the step that it is at, and did not end it.
-    `opener_id` and `was_nominating` hold while it is opening: who wanted that (None: its day had come), and where it
-    goes back to if it cannot be opened.
+    `time_zone` names the zone whose days its days are: that of the company when they were last said. What was promised
+    stays, whatever the settings become. `opener_id` and `was_nominating` hold while it is opening: who wanted that
+    (None: its day had come), and where it goes back to if it cannot be opened.
     """
 
     __tablename__ = "cycle"
@@ -63,7 +65,6 @@ class Cycle(Base):
     )
 
     id: Mapped[uuid.UUID] = random_key()
-    name: Mapped[str]
     launcher_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("person.id"))
     phase: Mapped[str] = mapped_column(default=Phase.DRAFT)
     minimum: Mapped[int]
@@ -81,6 +82,7 @@ class Cycle(Base):
     held_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     spreads: Mapped[dict[str, Any] | None]
     attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    time_zone: Mapped[str] = mapped_column(default="UTC", server_default="UTC")
     opener_id: Mapped[uuid.UUID | None]
     was_nominating: Mapped[bool] = mapped_column(default=False, server_default=false())
     begun_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -89,6 +91,20 @@ class Cycle(Base):
     def is_given_up(self) -> bool:
         """Whether the step that it is at was begun so often that no worker begins it any more."""
         return self.attempts > ATTEMPTS
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Where its days begin and end."""
+        return ZoneInfo(self.time_zone)
+
+    @property
+    def last_day(self) -> date:
+        """The last day on which an answer counts, or the day on which it was closed."""
+        return days.last_day(self.closes_at, self.zone)
+
+    def promise(self, day: date, zone: tzinfo) -> None:
+        """Makes this its last day, in this zone. For those who are told of it from now on. Raises `BadInput`."""
+        self.closes_at, self.time_zone = days.end_of(day, zone), days.zone_name(zone)
 
     launcher: Mapped[Person] = relationship()
     reviews: Mapped[list[Review]] = relationship(back_populates="cycle", cascade="all, delete-orphan")
@@ -107,6 +123,7 @@ class Review(Base):
     `managers` are those above the subject, by id from the top down, frozen at launch: the fixed tree of team views.
     `minutes` has how long the questionnaire takes by relationship, so that a mail need not read it.
     `published` is what the tally lets be said beside cells and comments, from then until the report is built.
+    `shaken` is how many envelopes it had when they were last rewritten together (survey.store.shakes).
     """
 
     __tablename__ = "review"
@@ -125,6 +142,7 @@ class Review(Base):
     published: Mapped[dict[str, Any] | None]
     answered: Mapped[int | None]
     attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    shaken: Mapped[int] = mapped_column(default=0, server_default="0")
 
     cycle: Mapped[Cycle] = relationship(back_populates="reviews")
     subject: Mapped[Person] = relationship()

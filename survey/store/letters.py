@@ -10,11 +10,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Date, and_, bindparam, insert, or_, select
 from sqlalchemy.orm import Session
 
-from survey.core import mailings, nominations
+from survey.core import days, nominations
 from survey.core.cycles import Phase
 from survey.core.letters import Colleague, CyclePart, Kind, Letter
 from survey.core.mailings import Pace, Slot
@@ -22,12 +23,13 @@ from survey.core.nominations import Choice
 from survey.core.relationships import Relationship
 from survey.store import asking
 from survey.store.base import UtcDateTime, run
+from survey.store.clocks import LastLook
 from survey.store.custody import Custody
 from survey.store.cycles import Cycle, Review
 from survey.store.invitations import Invitation, InvitationToken, State, mint
 from survey.store.mailings import Mailing, RefusedAddress, Snooze, time_zone_of
 from survey.store.outbox import DIGEST
-from survey.store.people import Person, SignInLink
+from survey.store.people import Person, SignInLink, by_name
 from survey.store.plans import Plan
 from survey.store.reports import Report
 
@@ -69,6 +71,7 @@ _ASKED = (
         Cycle.id.label("cycle_id"),
         Cycle.name.label("cycle"),
         Cycle.closes_at,
+        Cycle.time_zone,
         Cycle.minimum,
         Cycle.greeting,
         Person.name,
@@ -91,7 +94,7 @@ _ASKED = (
         Cycle.phase == Phase.OPEN,
         Cycle.closes_at > bindparam("now", type_=UtcDateTime),
     )
-    .order_by(Cycle.closes_at, Cycle.name, Cycle.id, Person.name)
+    .order_by(Cycle.closes_at, Cycle.folded, Cycle.id, *by_name())
 )
 _DUE = select(Mailing.cycle_id, Mailing.slot).where(Mailing.mail_id == bindparam("mail"))
 
@@ -119,7 +122,8 @@ def _digest(session: Session, mail: Taken, reader: Reader, pace: Pace, now: date
     """All colleagues about whom this person is still asked, if one of the rounds that come up today is among them."""
     if reader.refused == reader.address:
         return None
-    today = mailings.local_day(now, time_zone_of(reader, pace.home))
+    theirs_zone = time_zone_of(reader, pace.home)
+    today = days.local_day(now, theirs_zone)
     rows = run(session, _ASKED, {"reader": reader.id, "now": now, "today": today}).all()
     listed = {row.cycle_id for row in rows if not row.is_put_off}
     due = run(session, _DUE, {"mail": mail.id}).all()
@@ -152,6 +156,8 @@ def _digest(session: Session, mail: Taken, reader: Reader, pace: Pace, now: date
                     Colleague(row.name, Relationship(row.relationship), row.minutes[row.relationship]) for row in theirs
                 ),
                 theirs[0].greeting if is_invitation else "",
+                ZoneInfo(theirs[0].time_zone),
+                theirs_zone,
             )
             for cycle_id, theirs in ((cycle_id, list(group)) for cycle_id, group in groupby(rows, _cycle))
             if cycle_id in listed
@@ -186,6 +192,8 @@ def _team_reports(session: Session, mail: Taken, reader: Reader, pace: Pace, now
         cycle=cycle.name,
         subjects=names,
         held_until=cycle.held_until,
+        zone=cycle.zone,
+        theirs=time_zone_of(reader, pace.home),
     )
 
 
@@ -195,7 +203,7 @@ def _team(session: Session, cycle: Cycle, manager_id: uuid.UUID, *further: Colum
         select(Person.name)
         .join(Review, Review.subject_id == Person.id)
         .where(Review.cycle_id == cycle.id, Person.manager_id == manager_id, *further)
-        .order_by(Person.name)
+        .order_by(*by_name())
     )
     return tuple(session.scalars(names))
 
@@ -237,6 +245,8 @@ def _nomination(session: Session, mail: Taken, reader: Reader, pace: Pace, now: 
         *_to(reader, mail),
         cycle=review.cycle.name,
         closes_at=nominations.approves_itself_at(review.cycle.opens_at),
+        zone=review.cycle.zone,
+        theirs=time_zone_of(reader, pace.home),
         review_id=review.id,
     )
 
@@ -255,6 +265,8 @@ def _approval(session: Session, mail: Taken, reader: Reader, pace: Pace, now: da
         *_to(reader, mail),
         cycle=cycle.name,
         closes_at=nominations.approves_itself_at(cycle.opens_at),
+        zone=cycle.zone,
+        theirs=time_zone_of(reader, pace.home),
         subjects=names,
     )
 
@@ -287,6 +299,12 @@ def _stuck(session: Session, mail: Taken, reader: Reader, pace: Pace, now: datet
     return Letter(Kind.STUCK, *_to(reader, mail), cycle=cycle.name, cycle_id=cycle.id)
 
 
+def _clock(session: Session, mail: Taken, reader: Reader, pace: Pace, now: datetime) -> Letter | None:
+    if session.scalar(select(LastLook.name).where(LastLook.is_held).limit(1)) is None:
+        return None
+    return Letter(Kind.CLOCK, *_to(reader, mail))
+
+
 def _to(reader: Reader, mail: Taken) -> tuple[str, str, str]:
     """Address, name, and an id that is the same for every attempt: a mailbox recognises a mail that came twice."""
     return reader.address, reader.name, mail.id.hex
@@ -301,6 +319,7 @@ _WRITERS: dict[str, Callable[[Session, Taken, Reader, Pace, datetime], Letter | 
     Kind.VOUCHING: _vouching,
     Kind.NOT_OPENED: _not_opened,
     Kind.STUCK: _stuck,
+    Kind.CLOCK: _clock,
     Kind.LOCKED: _passphrase,
     Kind.OBJECTION: _objection,
     Kind.TEAM_REPORTS: _team_reports,

@@ -7,18 +7,21 @@ was nothing left to ask for; so no row tells when a rater was finished.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ForeignKey, Index, and_, delete, func, insert, literal, or_, select, text, update
+from sqlalchemy import ForeignKey, Index, and_, delete, func, insert, literal, or_, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from survey.core import days, mailings
 from survey.core.mailings import Pace, Planned, Slot
 from survey.store.base import UNORDERED, Base, UtcDateTime, is_on_postgresql
-from survey.store.cycles import Review
+from survey.store.cycles import Cycle, Review
 from survey.store.invitations import Invitation, State
+from survey.store.nominations import Nomination
 from survey.store.people import Person
 
 PORTION = 500
@@ -101,10 +104,11 @@ def plan(
 
     `reminders` are the slots that the launcher left on, None for all.
     """
+    of = _zone_of(session, cycle_id)
     rows = [
         {"person_id": person_id, "cycle_id": cycle_id, "slot": planned.slot, "due_at": planned.due_at}
         for zone, person_ids in _by_zone(session, list(dict.fromkeys(rater_ids)), pace).items()
-        for planned in _planned(opens_at, closes_at, zone, pace, reminders)
+        for planned in _planned(opens_at, closes_at, zone, pace, reminders, of=of)
         for person_id in person_ids
     ]
     if rows:
@@ -131,10 +135,11 @@ def plan_round(
         .where(is_asked)
         .distinct()
     )
-    zones = session.scalars(asked.with_only_columns(Person.time_zone)).all()
+    zones, of = session.scalars(asked.with_only_columns(Person.time_zone)).all(), _zone_of(session, cycle_id)
     for name in zones:
         theirs = asked.where(Person.time_zone.is_(None) if name is None else Person.time_zone == name)
-        for planned in _planned(opens_at, closes_at, ZoneInfo(name) if name else pace.home, pace, reminders):
+        zone = ZoneInfo(name) if name else pace.home
+        for planned in _planned(opens_at, closes_at, zone, pace, reminders, of=of):
             values = literal(cycle_id), literal(planned.slot), literal(planned.due_at, UtcDateTime())
             columns = [Mailing.person_id, Mailing.cycle_id, Mailing.slot, Mailing.due_at]
             session.execute(insert(Mailing).from_select(columns, theirs.add_columns(*values)))
@@ -157,33 +162,96 @@ def join(
     plan(session, cycle_id, [rater_id], opens_at=now, closes_at=closes_at, pace=pace, reminders=reminders)
 
 
+@dataclass(frozen=True)
+class Moved:
+    """An end that was moved: from when to when, each in the zone whose days were meant."""
+
+    before: datetime
+    zone_before: tzinfo
+    after: datetime
+    zone: tzinfo
+
+
 def replan(
     session: Session,
     cycle_id: uuid.UUID,
+    moved: Moved,
     *,
     opens_at: datetime,
-    closes_at: datetime,
     pace: Pace,
     reminders: Collection[str] | None = None,
-) -> None:
-    """Moves the reminders that have not come up yet to where an end at `closes_at` puts them, or takes them away."""
+    now: datetime,
+) -> list[datetime]:
+    """Plans the reminders of everybody who is asked for another end; the value is when the first of each slot is due.
+
+    It is done alike for those who have answered and those who have not.
+    """
     _keep_from_gathering(session)
-    waiting = (Mailing.cycle_id == cycle_id, Mailing.mail_id.is_(None), Mailing.slot != Slot.OPENING)
-    person_ids = session.scalars(select(Mailing.person_id).where(*waiting).distinct()).all()
-    for zone, theirs in _by_zone(session, list(person_ids), pace).items():
-        due = {
-            each.slot: each.due_at
-            for each in pace.plan(opens_at, closes_at, zone)
-            if not each.slot.is_invitation and (reminders is None or each.slot in reminders)
-        }
-        for start in range(0, len(theirs), PORTION):
-            of_them = (*waiting, Mailing.person_id.in_(theirs[start : start + PORTION]))
-            for slot, due_at in due.items():
-                session.execute(update(Mailing).where(*of_them, Mailing.slot == slot).values(due_at=due_at))
-            session.execute(delete(Mailing).where(*of_them, Mailing.slot.not_in([*due, Slot.ASKED_FOR, Slot.AGAIN])))
-    session.execute(delete(Mailing).where(*waiting, Mailing.due_at >= closes_at))
-    # Who wished for a day that lies behind the end now gets the reminders that are left.
-    session.execute(delete(Snooze).where(Snooze.cycle_id == cycle_id, Snooze.until >= closes_at.date()))
+    by_slot: dict[Slot, datetime] = {}
+    for (zone, pending), person_ids in _alike(session, cycle_id, pace).items():
+        before = pace.plan(opens_at, moved.before, zone, of=moved.zone_before)
+        after = pace.plan(opens_at, moved.after, zone, of=moved.zone)
+        is_later = moved.after > moved.before
+        plans = [
+            planned
+            for planned in mailings.replanned(before, after, pending, is_later=is_later, now=now)
+            if reminders is None or planned.slot in reminders
+        ]
+        for planned in plans:
+            by_slot[planned.slot] = min(planned.due_at, by_slot.get(planned.slot, planned.due_at))
+        for start in range(0, len(person_ids), PORTION):
+            _replace_reminders(session, cycle_id, person_ids[start : start + PORTION], plans)
+    _forget_wishes(session, cycle_id, moved.after, pace)
+    return sorted(by_slot.values())
+
+
+def _alike(session: Session, cycle_id: uuid.UUID, pace: Pace) -> dict[tuple[tzinfo, frozenset[Slot]], list[uuid.UUID]]:
+    """Who is asked in a round, together with all who are in the same zone and have the same reminders to come."""
+    pending: dict[uuid.UUID, set[Slot]] = {}
+    to_come = (Mailing.cycle_id == cycle_id, Mailing.mail_id.is_(None))
+    for person_id, slot in session.execute(select(Mailing.person_id, Mailing.slot).where(*to_come)):
+        pending.setdefault(person_id, set()).add(Slot(slot))
+    asked = (
+        select(Person.id, Person.time_zone)
+        .join(Nomination, Nomination.rater_id == Person.id)
+        .join(Review, Review.id == Nomination.review_id)
+        .where(Review.cycle_id == cycle_id, Person.is_active)
+        .distinct()
+    )
+    found: dict[tuple[tzinfo, frozenset[Slot]], list[uuid.UUID]] = {}
+    for person_id, name in session.execute(asked):
+        zone = ZoneInfo(name) if name else pace.home
+        found.setdefault((zone, frozenset(pending.get(person_id, ()))), []).append(person_id)
+    return found
+
+
+def _replace_reminders(
+    session: Session, cycle_id: uuid.UUID, person_ids: Collection[uuid.UUID], plans: Sequence[Planned]
+) -> None:
+    """Exactly these reminders to come for these people, besides those that they asked for themselves."""
+    theirs = (Mailing.cycle_id == cycle_id, Mailing.person_id.in_(person_ids))
+    is_kept = Mailing.slot.in_([slot for slot in Slot if slot.is_invitation or slot is Slot.ASKED_FOR])
+    session.execute(delete(Mailing).where(*theirs, Mailing.mail_id.is_(None), ~is_kept))
+    # What a mail carries at this moment comes again later: the mail then has nothing to say of it.
+    session.execute(delete(Mailing).where(*theirs, Mailing.slot.in_([planned.slot for planned in plans])))
+    rows = [
+        {"person_id": person_id, "cycle_id": cycle_id, "slot": planned.slot, "due_at": planned.due_at}
+        for planned in plans
+        for person_id in person_ids
+    ]
+    if rows:
+        session.execute(insert(Mailing), rows)
+
+
+def _forget_wishes(session: Session, cycle_id: uuid.UUID, closes_at: datetime, pace: Pace) -> None:
+    """Who wished for a day that lies behind the end now gets the reminders that are left."""
+    asked_for = (Mailing.cycle_id == cycle_id, Mailing.mail_id.is_(None), Mailing.slot == Slot.ASKED_FOR)
+    session.execute(delete(Mailing).where(*asked_for, Mailing.due_at >= closes_at))
+    wishes = select(Snooze, Person.time_zone).join(Person, Person.id == Snooze.person_id)
+    for wish, name in session.execute(wishes.where(Snooze.cycle_id == cycle_id, Snooze.until.is_not(None))).all():
+        if wish.until and wish.until > days.last_day(closes_at, ZoneInfo(name) if name else pace.home):
+            session.delete(wish)
+    session.flush()
 
 
 def replace_pending(session: Session, person_id: uuid.UUID, cycle_id: uuid.UUID, plans: Iterable[Planned]) -> None:
@@ -221,10 +289,21 @@ def forget(session: Session, cycle_id: uuid.UUID) -> None:
         session.execute(delete(row).where(row.cycle_id == cycle_id))
 
 
+def _zone_of(session: Session, cycle_id: uuid.UUID) -> tzinfo:
+    """The zone whose days this round has."""
+    return session.get_one(Cycle, cycle_id).zone
+
+
 def _planned(
-    opens_at: datetime, closes_at: datetime, zone: tzinfo, pace: Pace, reminders: Collection[str] | None
+    opens_at: datetime,
+    closes_at: datetime,
+    zone: tzinfo,
+    pace: Pace,
+    reminders: Collection[str] | None,
+    *,
+    of: tzinfo,
 ) -> list[Planned]:
-    plans = pace.plan(opens_at, closes_at, zone)
+    plans = pace.plan(opens_at, closes_at, zone, of=of)
     return [each for each in plans if each.slot.is_invitation or reminders is None or each.slot in reminders]
 
 

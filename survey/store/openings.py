@@ -15,7 +15,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from survey.core import cycles as rules
-from survey.core import teams, values
+from survey.core import days, teams, values
 from survey.core.audit import Event
 from survey.core.cycles import Phase
 from survey.core.errors import BadInput, IllegalStep
@@ -28,7 +28,7 @@ from survey.store.cycles import Cycle, Review, locked, questionnaire
 from survey.store.invitations import Invitation
 from survey.store.keys import Keyring
 from survey.store.nominations import Nomination
-from survey.store.people import Person
+from survey.store.people import Person, by_name
 
 PORTION = 100
 """So many reviews are opened in one transaction. A round that has no more is open at once."""
@@ -51,7 +51,7 @@ def begin(
     others = (Nomination.relationship != Relationship.SELF, Nomination.awaits_word.is_(False))
     asked = select(Nomination.rater_id).where(Nomination.review_id == Review.id, *others).correlate(Review)
     lonely = select(Person.name).join(Review, Review.subject_id == Person.id)
-    name = session.scalar(lonely.where(Review.cycle_id == cycle_id, ~asked.exists()).order_by(Person.name).limit(1))
+    name = session.scalar(lonely.where(Review.cycle_id == cycle_id, ~asked.exists()).order_by(*by_name()).limit(1))
     if name is not None:
         raise _nobody_asked(name)
     _wrapped_key(session, cycle_id, keyring)
@@ -119,6 +119,9 @@ def finish(session: Session, cycle: Cycle, keyring: Keyring, *, pace: Pace, now:
     not where it was.
     """
     to = rules.step(Phase(cycle.phase), Phase.OPEN)
+    if cycle.time_zone != days.zone_name(pace.home):
+        # Nobody has been promised anything yet: its last day is one of the company's.
+        cycle.promise(cycle.last_day, pace.home)
     rules.check_end(now, cycle.closes_at)
     done, total = progress(session, cycle.id)
     if done < total:
@@ -134,7 +137,7 @@ def finish(session: Session, cycle: Cycle, keyring: Keyring, *, pace: Pace, now:
     detail = {
         "under review": str(total),
         "smallest group": str(cycle.minimum),
-        "last day": str(rules.last_day(cycle.closes_at)),
+        "last day": str(cycle.last_day),
     }
     audit.record(session, Event.CYCLE_OPENED, actor_id=opener_id, about=cycle.id, now=now, detail=detail)
 

@@ -6,14 +6,16 @@ import uuid
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, false, select, text
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, and_, false, select, text, true
 from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm.util import AliasedClass
 
+from survey.core import names as names_of_people
 from survey.core.access import Role
-from survey.store.base import Base, UtcDateTime, is_on_postgresql, random_key
+from survey.store.base import Base, Named, Plainly, UtcDateTime, is_on_postgresql, random_key
 
 
-class Person(Base):
+class Person(Named, Base):
     """A person who can be asked, reviewed, or sign in. One address is one person.
 
     `time_zone` is an IANA name, None for that of the installation; `language` a tag such as "en". Of an erased person
@@ -29,7 +31,6 @@ class Person(Base):
     )
 
     id: Mapped[uuid.UUID] = random_key()
-    name: Mapped[str]
     address: Mapped[str] = mapped_column(unique=True)
     role: Mapped[str] = mapped_column(default=Role.ENGINEER)
     manager_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("person.id"))
@@ -64,6 +65,24 @@ class SignIn(Base):
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
     began_at: Mapped[datetime] = mapped_column(UtcDateTime)
     browser: Mapped[str]
+
+
+Who = type[Person] | AliasedClass[Person]
+
+
+def by_name(who: Who = Person) -> tuple[ColumnElement[str], ...]:
+    """What to sort people by: the order of names, and of addresses where they are alike, on every database."""
+    return who.folded.expression, Plainly(who.address)
+
+
+def is_called(typed: str) -> ColumnElement[bool]:
+    """The condition that each word of what was typed stands somewhere in a person's name."""
+    words = names_of_people.words(typed)[:WORDS_AT_MOST]
+    return and_(true(), *(Person.folded.contains(word, autoescape=True) for word in words))
+
+
+WORDS_AT_MOST = 10
+"""So many words of a search are looked for: nobody types more of a name."""
 
 
 def by_address(session: Session, address: str) -> Person | None:

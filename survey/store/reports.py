@@ -21,6 +21,7 @@ from sqlalchemy import (
     bindparam,
     cast,
     column,
+    false,
     func,
     insert,
     select,
@@ -50,9 +51,9 @@ class Cell(Base):
     group: Mapped[str] = mapped_column(primary_key=True)
     n: Mapped[int]
     total: Mapped[int | None]
-    squares: Mapped[int | None]
     counts: Mapped[list[int] | None]
     band: Mapped[str | None]
+    is_far_apart: Mapped[bool] = mapped_column(server_default=false())
 
     def as_value(self) -> disclosure.Cell:
         """The figure itself."""
@@ -102,9 +103,9 @@ def write(session: Session, published: Mapping[uuid.UUID, disclosure.Published])
             cell.group,
             cell.n,
             cell.total,
-            cell.squares,
             None if cell.counts is None else json.dumps(cell.counts),
             cell.band,
+            cell.is_far_apart,
         )
         for review_id, own in published.items()
         for cell in own.cells
@@ -155,12 +156,12 @@ def _value(row: Any) -> disclosure.Cell:
         Group(row.group),
         row.n,
         row.total,
-        row.squares,
         None if row.counts is None else tuple(row.counts),
         None if row.band is None else Band(row.band),
+        row.is_far_apart,
     )
 
 
-_FOUND = select(Cell.review_id, Cell.item, Cell.group, Cell.n, Cell.total, Cell.squares, Cell.counts, Cell.band).where(
-    Cell.review_id.in_(bindparam("ids", expanding=True))
-)
+_FOUND = select(
+    Cell.review_id, Cell.item, Cell.group, Cell.n, Cell.total, Cell.counts, Cell.band, Cell.is_far_apart
+).where(Cell.review_id.in_(bindparam("ids", expanding=True)))

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, inspect, literal, select, text
 from survey.store import (
     audit,
     canary,
+    clocks,
     competencies,
     custody,
     cycles,
@@ -67,6 +68,7 @@ TABLES = {
         plans.PlannedStep,
         instruments.Instrument,
         canary.Canary,
+        clocks.LastLook,
     )
 }
 """Every table by its name."""

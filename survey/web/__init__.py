@@ -8,6 +8,7 @@ from flask_wtf import CSRFProtect
 from survey.web import (
     accounts,
     audit,
+    clocks,
     comments,
     company_accounts,
     competencies,
@@ -61,6 +62,7 @@ def register(app: Flask, csrf: CSRFProtect, *, redis_url: str) -> None:
         objections,
         plans,
         instruments,
+        clocks,
     ):
         app.register_blueprint(module.pages)
     # A rater whose browser lost its session must get the form back with every answer kept, so this one page

@@ -115,7 +115,7 @@ def account() -> ResponseReturnValue:
     person = context.permit(Action.SEE_HOME)
     with context.reading() as rows:
         listed = sign_ins.of(rows, person.id, secret=session[context.SIGN_IN], now=context.now())
-    return render_template("accounts/account.html", person=person, listed=listed)
+    return render_template("accounts/account.html", person=person, listed=listed, zone=context.zone())
 
 
 @pages.post("/account/sign-ins")

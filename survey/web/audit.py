@@ -68,6 +68,7 @@ _NAMELESS: Mapping[str, str] = {
     Event.PEOPLE_CHANGED: SOMEBODY,
     Event.PERSON_ERASED: SOMEBODY,
     Event.RESTORED: EVERYTHING,
+    Event.CLOCK_ACCEPTED: EVERYTHING,
 }
 """What an entry is about where that has no name."""
 

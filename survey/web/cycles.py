@@ -6,7 +6,7 @@ import uuid
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -17,13 +17,13 @@ from wtforms.validators import InputRequired, Length
 
 from survey import context
 from survey.context import needs
-from survey.core import cycles as rules
 from survey.core.access import Action, Role
 from survey.core.competencies import Section
 from survey.core.cycles import Phase
+from survey.core.days import End
 from survey.core.errors import BadInput
 from survey.core.participation import Outlook, Participation
-from survey.services import custody, cycles, drafts, openings, participation, tally
+from survey.services import clocks, custody, cycles, drafts, openings, participation, tally
 from survey.store.cycles import Cycle
 from survey.store.people import Person
 
@@ -54,7 +54,7 @@ class Card:
     id: uuid.UUID
     name: str
     phase: Phase
-    closes_at: datetime
+    last_day: date
     subjects: int
     is_cancelled: bool
     invited: int
@@ -124,14 +124,15 @@ def index() -> ResponseReturnValue:
                 row.id,
                 row.name,
                 Phase(row.phase),
-                row.closes_at,
+                row.last_day,
                 subjects.get(row.id, 0),
                 row.is_cancelled,
                 *totals.get(row.id, (0, 0)),
             )
             for row in rows
         ]
-    return render_template("cycles/index.html", cards=cards)
+        is_held = person.role == Role.PEOPLE_OPERATIONS and clocks.is_held(session)
+    return render_template("cycles/index.html", cards=cards, is_held=is_held)
 
 
 @pages.route("/new", methods=["GET", "POST"])
@@ -152,10 +153,17 @@ def new() -> ResponseReturnValue:
                         uuid.UUID(form.source.data),
                         form.name.data or "",
                         launcher_id=person.id,
+                        zone=context.installation().pace.home,
                         now=context.now(),
                     )
                     if form.source.data in earlier
-                    else drafts.make(session, form.name.data or "", launcher_id=person.id, now=context.now())
+                    else drafts.make(
+                        session,
+                        form.name.data or "",
+                        launcher_id=person.id,
+                        zone=context.installation().pace.home,
+                        now=context.now(),
+                    )
                 )
         except BadInput as error:
             form.name.errors = [str(error)]
@@ -181,7 +189,7 @@ def cycle(cycle_id: uuid.UUID) -> ResponseReturnValue:
                 phase=phase,
                 opened=opened,
                 total=total,
-                last_day=rules.last_day(row.closes_at),
+                last_day=row.last_day,
             )
         done, total = cycles.counted(session, cycle_id)
         return render_template(
@@ -190,7 +198,8 @@ def cycle(cycle_id: uuid.UUID) -> ResponseReturnValue:
             phase=phase,
             listing=_listing(_lines(session, row), is_open=phase is Phase.OPEN),
             undelivered=cycles.undelivered(session, cycle_id),
-            last_day=rules.last_day(row.closes_at),
+            last_day=row.last_day,
+            end=_end(row),
             blocks=[Section(block).heading for block in row.blocks],
             counted=done,
             total=total,
@@ -222,6 +231,11 @@ def _listing(lines: Sequence[Line], *, is_open: bool) -> Listing:
     last = max(1, -(-len(asked) // AT_ONCE))
     number = min(max(1, request.args.get("page", 1, type=int)), last)
     return Listing(parts, chosen, asked[(number - 1) * AT_ONCE : number * AT_ONCE], number, len(asked))
+
+
+def _end(row: Cycle) -> End:
+    """The end of a round, as whoever is signed in counts days."""
+    return End(row.closes_at, row.zone, context.zone())
 
 
 def _own(session: Session, person: Person) -> Sequence[Cycle]:

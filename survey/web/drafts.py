@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import date, datetime, time, tzinfo
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -17,7 +17,7 @@ from wtforms.widgets import CheckboxInput, ListWidget
 from survey import context
 from survey.context import needs
 from survey.core import cycles as rules
-from survey.core import greetings, questionnaires, releases
+from survey.core import days, greetings, names, questionnaires, releases
 from survey.core.access import Action, Role
 from survey.core.competencies import Section
 from survey.core.cycles import Phase
@@ -149,7 +149,7 @@ def overview(cycle_id: uuid.UUID) -> ResponseReturnValue:
             parts=PARTS,
             lines=lines,
             warnings=drafts.warnings(session, cycle_id, days_off=context.installation().pace.days_off),
-            last_day=rules.last_day(row.closes_at),
+            last_day=row.last_day,
             minutes=_minutes(session, row),
             blocks=[Section(block).heading for block in row.blocks],
             asked=len(nominations.load(session, cycle_id)),
@@ -170,7 +170,7 @@ def people_(cycle_id: uuid.UUID) -> ResponseReturnValue:
         form.competencies.choices = {
             str(one.competency.id): one.competency.name for one in competencies.newest(session)
         }
-    teams = sorted({one.team for one in candidates if one.team})
+    teams = sorted({one.team for one in candidates if one.team}, key=names.in_order)
     wanted = {name: request.args.get(name, "").strip() for name in ("q", "team", "level")}
     shown = [one for one in candidates if _fits(one, wanted)]
     form.subjects.choices = {str(one.id): one.name for one in (candidates if form.is_submitted() else shown)}
@@ -266,18 +266,18 @@ def questions(cycle_id: uuid.UUID) -> ResponseReturnValue:
 @needs(Action.RUN_CYCLE)
 def dates(cycle_id: uuid.UUID) -> ResponseReturnValue:
     """From when until when, and the reminders."""
-    form = DatesForm()
+    form, home = DatesForm(), context.installation().pace.home
     with context.reading() as session:
         row = _draft(session, cycle_id)
     if not form.is_submitted():
-        form.opens_on.data = row.opens_at.date() if row.opens_at else None
-        form.closes_on.data = rules.last_day(row.closes_at)
+        form.opens_on.data = days.local_day(row.opens_at, row.zone) if row.opens_at else None
+        form.closes_on.data = row.last_day
         form.reminders.data = list(rules.SLOTS if row.reminders is None else row.reminders)
         form.release.data = "managers" if row.manager_days else "both"
         form.manager_days.data = row.manager_days or releases.DEFAULT_DAYS
     if form.validate_on_submit() and form.closes_on.data:
         try:
-            days = releases.check_days(form.manager_days.data) if form.release.data == "managers" else 0
+            manager_days = releases.check_days(form.manager_days.data) if form.release.data == "managers" else 0
         except BadInput as error:
             form.manager_days.errors = [str(error)]
             return _page("dates", row, form)
@@ -287,10 +287,11 @@ def dates(cycle_id: uuid.UUID) -> ResponseReturnValue:
                 drafts.set_dates(
                     session,
                     cycle_id,
-                    opens_at=_morning(form.opens_on.data),
-                    closes_at=rules.end_of(form.closes_on.data),
+                    opens_at=_morning(form.opens_on.data, home),
+                    closes_at=days.end_of(form.closes_on.data, home),
                     reminders=form.reminders.data or [],
-                    manager_days=days,
+                    manager_days=manager_days,
+                    zone=home,
                     now=context.now(),
                 )
         except BadInput as error:
@@ -320,11 +321,11 @@ def words(cycle_id: uuid.UUID) -> ResponseReturnValue:
             if request.form.get("action") == "look":
                 return redirect(url_for("drafts.words", cycle_id=cycle_id), 303)
             return _onward(cycle_id, "words")
-    day = rules.last_day(row.closes_at)
+    day = row.last_day
     sample = {
         "{name}": "Ana",
         "{round}": row.name,
-        "{last day}": f"{day:%A} {day.day} {day:%B}",
+        "{last day}": days.without_year(day),
         "{company}": context.installation().company,
     }
     return _page("words", row, form, placeholders=greetings.PLACEHOLDERS, sample=greetings.fill(row.greeting, sample))
@@ -336,7 +337,7 @@ def rename(cycle_id: uuid.UUID) -> ResponseReturnValue:
     """Another name for the round."""
     with context.transaction() as session:
         context.runnable(session, cycle_id)
-        drafts.rename(session, cycle_id, request.form.get("name", "")[:200])
+        drafts.rename(session, cycle_id, request.form.get("name", ""))
     flash("The round has its new name.", "done")
     return redirect(url_for("drafts.overview", cycle_id=cycle_id), 303)
 
@@ -383,7 +384,7 @@ def _candidates(session: Session) -> list[Candidate]:
 
 def _fits(one: Candidate, wanted: dict[str, str]) -> bool:
     return (
-        wanted["q"].casefold() in one.name.casefold()
+        names.fits(wanted["q"], one.name)
         and wanted["team"] in {"", one.team}
         and wanted["level"] in {"", str(one.level or "")}
     )
@@ -400,6 +401,6 @@ def _minutes(session: Session, row: Cycle) -> dict[str, int]:
     }
 
 
-def _morning(day: object) -> datetime | None:
-    """Eight in the morning, UTC, of this day."""
-    return datetime.combine(day, time(8), UTC) if day else None  # type: ignore[arg-type]
+def _morning(day: date | None, home: tzinfo) -> datetime | None:
+    """Eight in the morning of this day, where the company is."""
+    return days.at_hour(day, time(8), home) if day else None

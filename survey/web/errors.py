@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, SecurityError
 from survey import context
 from survey.context import SignInNeeded
 from survey.core.errors import IllegalStep, LinkClosed, NotAllowed, NotFound, SurveyError
+from survey.web import refusals
 
 log = structlog.get_logger()
 
@@ -48,11 +49,18 @@ def register(app: Flask) -> None:
 
 def _sign_in(error: SignInNeeded) -> ResponseReturnValue:
     here = request.full_path if request.method == "GET" else "/"
-    return redirect(url_for("accounts.sign_in", next=here.rstrip("?")), 303)
+    form = url_for("accounts.sign_in", next=here.rstrip("?"))
+    if refusals.refused() is None:
+        return redirect(form, 303)
+    message = "You are not signed in any more. Sign in in another tab, come back to this page, and send it again."
+    return _words("Please sign in first", message, back_href=form, back_label="Sign in"), 401
 
 
 def _closed(error: LinkClosed) -> ResponseReturnValue:
-    return render_template("responses/closed.html", message=str(error)), 410
+    # The token of the form as it came: a new one would begin a session, and tell links apart.
+    token = request.form.get("csrf_token", "")
+    refused = refusals.refused()
+    return render_template("responses/closed.html", message=str(error), refused=refused, csrf_token=token), 410
 
 
 def _rule(error: SurveyError) -> ResponseReturnValue:
@@ -65,8 +73,8 @@ def _stale(error: CSRFError) -> ResponseReturnValue:
     return _page(
         400,
         "Please send it again",
-        "The page was open for too long, or your browser does not keep cookies for this site. Go back, reload the "
-        "page and send it again.",
+        "The page was open for too long, you have signed in or out meanwhile, or your browser keeps no cookies of this "
+        "site. If nothing of yours is shown here, go back, reload the page and send it again.",
     )
 
 
@@ -95,5 +103,13 @@ def _page(status: int, title: str, message: str) -> ResponseReturnValue:
     return _words(title, message), status
 
 
-def _words(title: str, message: str) -> str:
-    return render_template("errors/error.html", title=title, message=message, back_href="/", back_label="Start page")
+def _words(title: str, message: str, *, back_href: str = "/", back_label: str = "Start page") -> str:
+    """The page of an error, with what was typed into the form that met it."""
+    return render_template(
+        "errors/error.html",
+        title=title,
+        message=message,
+        refused=refusals.refused(),
+        back_href=back_href,
+        back_label=back_label,
+    )

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from survey import context
 from survey.context import needs
+from survey.core import days
 from survey.core import nominations as rules
 from survey.core.access import Action, Standing
 from survey.core.cycles import Phase, require
@@ -18,8 +19,12 @@ from survey.core.errors import BadInput, IllegalStep
 from survey.core.nominations import Choice
 from survey.core.relationships import COLLEAGUES, Relationship
 from survey.services import cycles, nominations, vouching
+from survey.store.cycles import Cycle
 
 pages = Blueprint("nominations", __name__)
+
+LONGEST_ADDRESSES = 4_000
+"""Characters of addresses of other companies that are taken at once."""
 
 CHOICES = [(kind.value, kind.label.capitalize()) for kind in (Relationship.MANAGER, *COLLEAGUES)]
 FOR_ONESELF = [(kind.value, kind.label.capitalize()) for kind in COLLEAGUES]
@@ -35,7 +40,7 @@ def index() -> ResponseReturnValue:
     with context.reading() as session:
         own, team = nominations.waiting_for(session, person.id)
         outside = vouching.waiting_for(session, person)
-    return render_template("nominations/index.html", own=own, team=team, outside=outside)
+    return render_template("nominations/index.html", own=own, team=team, outside=outside, zone=context.zone())
 
 
 @pages.route("/reviews/<uuid:review_id>/raters", methods=["GET", "POST"])
@@ -82,7 +87,7 @@ def choose(review_id: uuid.UUID) -> ResponseReturnValue:
             cycle=cycle,
             phase=phase,
             choice=Choice(review.choice),
-            until=rules.approves_itself_at(cycle.opens_at) if cycle.opens_at else None,
+            until=_until(cycle),
             people=people,
             chosen=chosen,
             load=load,
@@ -103,7 +108,9 @@ def choose(review_id: uuid.UUID) -> ResponseReturnValue:
 
 def _keep(session: Session, review_id: uuid.UUID, chosen: dict[uuid.UUID, Relationship], *, is_own: bool) -> int:
     """How many of other companies newly await somebody's word."""
-    addresses = request.form.get("addresses", "")[:4_000]
+    addresses = request.form.get("addresses", "")
+    if len(addresses) > LONGEST_ADDRESSES:
+        raise BadInput(f"These addresses have {len(addresses):,} characters; {LONGEST_ADDRESSES:,} fit. Enter fewer.")
     if is_own:
         nominations.propose(session, review_id, chosen, addresses=addresses, now=context.now())
         return 0
@@ -117,6 +124,13 @@ def _said(count: int, name: str, phase: Phase, *, is_own: bool) -> str:
     if phase is Phase.NOMINATING:
         return f"The raters of {name} are approved."
     return f"{count} raters are chosen for {name}."
+
+
+def _until(cycle: Cycle) -> str:
+    """When the choice is taken as approved, as whoever is signed in counts days."""
+    if cycle.opens_at is None:
+        return ""
+    return days.day_of(rules.approves_itself_at(cycle.opens_at), cycle.zone, context.zone())
 
 
 def _back(cycle_id: uuid.UUID, phase: Phase, standing: frozenset[Standing]) -> str:

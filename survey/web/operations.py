@@ -14,6 +14,7 @@ from survey.core.errors import NotFound
 from survey.delivery import gauges
 from survey.services import operations
 from survey.store import schema
+from survey.web import unlogged
 
 pages = Blueprint("operations", __name__)
 
@@ -87,7 +88,7 @@ def add_headers(response: Response) -> Response:
     """Headers that every response carries. Nothing that is made for one person is kept by a browser or a proxy."""
     headers = response.headers
     headers["Content-Security-Policy"] = POLICY
-    headers["Referrer-Policy"] = "same-origin"
+    headers["Referrer-Policy"] = unlogged.referrer_policy(request.path)
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Cross-Origin-Opener-Policy"] = "same-origin"
     headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=()"

@@ -333,7 +333,7 @@ def _suggested(session: Session, subject: str) -> list[Suggested]:
     except (ValueError, NotFound):
         return []
     chart = nominations.suggest(session, row)
-    names = people.names(session, chart)
+    names = people.named(session, chart)
     return sorted(
         (Suggested(rater, names[rater], kind) for rater, kind in chart.items()), key=lambda one: one.name.casefold()
     )

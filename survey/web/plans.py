@@ -15,8 +15,8 @@ from wtforms.validators import Optional
 
 from survey import context
 from survey.context import needs
+from survey.core import days, sentences
 from survey.core import plans as rules
-from survey.core import sentences
 from survey.core.access import Action, Standing
 from survey.core.editions import Edition
 from survey.core.errors import BadInput, NotAllowed, NotFound
@@ -91,12 +91,19 @@ def choose(review_id: uuid.UUID) -> ResponseReturnValue:
     blocks = list(_blocks(edition, Sent() if form.is_submitted() else Kept(found)))
     problem = ""
     if not form.is_submitted():
-        today = context.now().date()
+        today = days.local_day(context.now(), context.zone())
         form.check_in_on.data = found.check_in_on if found else today + rules.DEFAULT
     elif form.validate():
         try:
             with context.transaction() as session:
-                plans.save(session, review_id, _chosen(blocks), form.check_in_on.data, now=context.now())
+                plans.save(
+                    session,
+                    review_id,
+                    _chosen(blocks),
+                    form.check_in_on.data,
+                    home=context.installation().pace.home,
+                    now=context.now(),
+                )
         except BadInput as error:
             problem = str(error)
         else:
@@ -183,7 +190,7 @@ def forget(review_id: uuid.UUID) -> ResponseReturnValue:
 
 
 def _page(found: Plan, form: NoteForm, *, is_own: bool, manager: str) -> str:
-    today = context.now().date()
+    today = days.local_day(context.now(), context.zone())
     return render_template(
         "plans/plan.html",
         plan=found,

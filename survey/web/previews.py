@@ -56,4 +56,5 @@ def _as_asked(row: Cycle, review: Review, relationship: Relationship, chosen: di
         ),
         review.id,
         b"",
+        row.zone,
     )

@@ -6,17 +6,20 @@ and read here: a form class for each questionnaire took a sixth of the time of a
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 
 from flask import render_template, request
 from markupsafe import Markup
 
+from survey import context
 from survey.core import responses as rules
 from survey.core import statements
 from survey.core.questionnaires import Questionnaire
 from survey.core.relationships import Relationship
 from survey.core.responses import Answers
 from survey.services.responses import Asked
+from survey.web import visits
 
 NOT_OBSERVED = "none"
 
@@ -42,6 +45,7 @@ def show(
     return render_template(
         "responses/form.html",
         asked=asked,
+        until=asked.end(context.installation().pace.home).words,
         promise=statements.promise(asked.k),
         questions=_blank(asked) if is_blank else _questions(asked, filled, gaps),
         rated=_rated(asked.questionnaire),
@@ -50,6 +54,8 @@ def show(
         saved=is_saved,
         code=code,
         is_preview=is_preview,
+        is_kept=visits.is_kept(),
+        sheet=secrets.token_urlsafe(9),
     )
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
 from functools import partial
 
-from flask import Blueprint, render_template
+from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
@@ -24,6 +23,9 @@ from survey.services import people, plans, reports
 from survey.services.reports import NothingPublished
 
 pages = Blueprint("reports", __name__, url_prefix="/reports")
+
+ANYWAY = "anyway"
+"""Asks for the document in spite of what it cannot show."""
 
 
 @pages.get("")
@@ -59,9 +61,7 @@ def read(review_id: uuid.UUID) -> ResponseReturnValue:
         edition = _copy_of(review_id)
     except NotFound:
         return _nothing(review_id)
-    if not edition.is_own:
-        with context.transaction() as session:
-            reports.note_reading(session, edition, actor_id=context.signed_in().id, now=context.now())
+    _note_reading(edition)
     return shown(edition, _planned(edition))
 
 
@@ -88,15 +88,21 @@ def conversation(review_id: uuid.UUID) -> ResponseReturnValue:
 @pages.get("/<uuid:review_id>.pdf")
 @needs(Action.READ_REPORT)
 def as_pdf(review_id: uuid.UUID) -> ResponseReturnValue:
-    """The report as a document."""
-    return _saved(_copy_of(review_id), "pdf", "application/pdf", pdf.report)
+    """The report as a document; first a page that says what it cannot show, where there is something."""
+    edition = _copy_of(review_id)
+    document = pdf.made(edition, _planned(edition))
+    if document.unshown and ANYWAY not in request.args:
+        _note_reading(edition)
+        return render_template("reports/unshown.html", edition=edition, unshown=document.unshown, anyway=ANYWAY)
+    return _saved(edition, "pdf", "application/pdf", document.content)
 
 
 @pages.get("/<uuid:review_id>.csv")
 @needs(Action.READ_REPORT)
 def as_table(review_id: uuid.UUID) -> ResponseReturnValue:
     """The report as a table in plain text."""
-    return _saved(_copy_of(review_id), "csv", "text/csv; charset=utf-8", sheets.csv)
+    edition = _copy_of(review_id)
+    return _saved(edition, "csv", "text/csv; charset=utf-8", sheets.csv(edition, _planned(edition)))
 
 
 @pages.get("/<uuid:review_id>.xlsx")
@@ -104,7 +110,8 @@ def as_table(review_id: uuid.UUID) -> ResponseReturnValue:
 def as_spreadsheet(review_id: uuid.UUID) -> ResponseReturnValue:
     """The report as a spreadsheet."""
     kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-    return _saved(_copy_of(review_id), "xlsx", kind, sheets.xlsx)
+    edition = _copy_of(review_id)
+    return _saved(edition, "xlsx", kind, sheets.xlsx(edition, _planned(edition)))
 
 
 def _copy_of(review_id: uuid.UUID) -> Edition:
@@ -144,9 +151,15 @@ def _check(session: Session, edition: Edition | NothingPublished) -> bool:
 MISSING = "There is no such report, or it has not been released yet."
 
 
-def _saved(edition: Edition, ending: str, kind: str, made: Callable[[Edition, Planned], bytes]) -> ResponseReturnValue:
+def _note_reading(edition: Edition) -> None:
+    """Writes down that somebody else's report was read."""
+    if not edition.is_own:
+        with context.transaction() as session:
+            reports.note_reading(session, edition, actor_id=context.signed_in().id, now=context.now())
+
+
+def _saved(edition: Edition, ending: str, kind: str, content: bytes) -> ResponseReturnValue:
     """The file, under a name that says nothing about anybody; noted when it is about somebody else."""
-    content = made(edition, _planned(edition))
     if not edition.is_own:
         with context.transaction() as session:
             reports.note_export(session, edition, actor_id=context.signed_in().id, form=ending, now=context.now())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date, datetime
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
@@ -15,12 +16,14 @@ from wtforms.validators import InputRequired
 
 from survey import context
 from survey.context import needs
-from survey.core import cycles as rules
+from survey.core import days
 from survey.core.access import Action
 from survey.core.cycles import Warning
 from survey.core.errors import BadInput, NotFound
+from survey.core.mailings import about_reminders, about_the_opening
 from survey.core.releases import held_until
 from survey.services import custody, cycles, drafts, nominations, openings, participation, releases
+from survey.services.cycles import Moved
 
 pages = Blueprint("steps", __name__, url_prefix="/rounds")
 
@@ -65,14 +68,15 @@ def open_(cycle_id: uuid.UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         parts = context.installation()
         with context.transaction() as session:
-            context.runnable(session, cycle_id)
+            row = context.runnable(session, cycle_id)
             actor_id = context.signed_in().id
             is_open = cycles.open_(
                 session, cycle_id, parts.keyring, pace=parts.pace, actor_id=actor_id, now=context.now()
             )
+            closes_at = row.closes_at
         if is_open:
             context.wake(OUTBOX)
-            flash("The round is open. The invitations are on their way.", "done")
+            flash(f"The round is open. {_said_of_the_invitations(closes_at)}", "done")
         else:
             context.wake(OPENING)
         return _back(cycle_id)
@@ -138,12 +142,12 @@ def schedule(cycle_id: uuid.UUID) -> ResponseReturnValue:
     form = FlaskForm()
     with context.transaction() as session:
         row = context.runnable(session, cycle_id)
-        was_on, opens_at, name = row.is_scheduled, row.opens_at, row.name
+        was_on, opens_at, name, zone = row.is_scheduled, row.opens_at, row.name, row.zone
         if form.validate_on_submit():
             drafts.schedule(session, cycle_id, is_on=not was_on)
             flash("The round opens by hand." if was_on else "The round opens by itself on its day.", "done")
             return _back(cycle_id)
-    day = f"{opens_at:%A} {opens_at.day} {opens_at:%B}" if opens_at else "a day that you choose under Dates"
+    day = days.without_year(days.local_day(opens_at, zone)) if opens_at else "a day that you choose under Dates"
     if was_on:
         lines = [f"“{name}” would have opened on {day}. It then waits until somebody opens it."]
         return _confirm("Open this round by hand instead?", lines, "By hand", cycle_id, form)
@@ -155,29 +159,50 @@ def schedule(cycle_id: uuid.UUID) -> ResponseReturnValue:
 @needs(Action.RUN_CYCLE)
 def move_end(cycle_id: uuid.UUID) -> ResponseReturnValue:
     """Another last day to answer, for a draft or an open round."""
-    form = EndForm()
+    form, pace = EndForm(), context.installation().pace
     if form.validate_on_submit() and form.closes_on.data:
         try:
             with context.transaction() as session:
                 context.runnable(session, cycle_id)
-                cycles.move_end(
+                moved = cycles.move_end(
                     session,
                     cycle_id,
-                    rules.end_of(form.closes_on.data),
-                    pace=context.installation().pace,
+                    days.end_of(form.closes_on.data, pace.home),
+                    pace=pace,
                     actor_id=context.signed_in().id,
                     now=context.now(),
                 )
         except BadInput as error:
             form.closes_on.errors = [str(error)]
         else:
-            flash("The end has been moved, and the reminders with it.", "done")
+            flash(_said_of_the_end(moved, form.closes_on.data), "done")
             return _back(cycle_id)
     with context.reading() as session:
         row = context.runnable(session, cycle_id)
         if not form.is_submitted():
-            form.closes_on.data = rules.last_day(row.closes_at)
+            form.closes_on.data = row.last_day
     return render_template("cycles/end.html", form=form, cycle=row), 422 if form.is_submitted() else 200
+
+
+def _said_of_the_invitations(closes_at: datetime) -> str:
+    """When the invitations of a round go out that is open from now on."""
+    pace, now = context.installation().pace, context.now()
+    moment = pace.may_go_at(now, pace.home, last_day=None, until=closes_at)
+    return about_the_opening(moment, now, context.zone(), is_considerate=pace.is_considerate)
+
+
+def _said_of_the_end(moved: Moved, last_day: date) -> str:
+    """What was done, and which mails come of it."""
+    if not moved.is_changed:
+        return f"{days.in_words(last_day)} is the last day to answer already. Nothing was changed."
+    said = f"The last day to answer is {days.in_words(last_day)} now."
+    if not moved.is_open:
+        return said
+    if not moved.has_reminders:
+        return f"{said} This round was set up without reminders, so nobody is told by mail."
+    pace, now = context.installation().pace, context.now()
+    due = [pace.may_go_at(max(moment, now), pace.home, last_day=None) for moment in moved.due]
+    return f"{said} {about_reminders(due, now, pace.home)}"
 
 
 @pages.route("/<uuid:cycle_id>/close", methods=["GET", "POST"])
@@ -243,7 +268,8 @@ def release(cycle_id: uuid.UUID) -> ResponseReturnValue:
         return _back(cycle_id)
     with context.reading() as session:
         row = context.runnable(session, cycle_id)
-        subjects, until = len(row.reviews), held_until(context.now(), row.manager_days)
+        subjects, zone = len(row.reviews), row.zone
+        until = held_until(context.now(), row.manager_days, zone)
         unmanaged = releases.unmanaged(session, cycle_id)
     lines = ["A report that has been released cannot be taken back, and no comment in it can be withheld any more."]
     if until is None:
@@ -252,8 +278,8 @@ def release(cycle_id: uuid.UUID) -> ResponseReturnValue:
     lines.insert(
         0,
         "The managers get a mail and can read the reports now, to prepare the conversation. "
-        f"{subjects} people under review can read theirs from {until:%A} {until.day} {until:%B} on, or earlier if you "
-        "release them by hand.",
+        f"{subjects} people under review can read theirs from {days.day_of(until, zone, context.zone())} on, or "
+        "earlier if you release them by hand.",
     )
     if unmanaged:
         lines.append(f"{unmanaged} of them have no manager here: until then nobody reads their reports.")
@@ -272,8 +298,8 @@ def release_to_engineers(cycle_id: uuid.UUID) -> ResponseReturnValue:
         return _back(cycle_id)
     with context.reading() as session:
         row = context.runnable(session, cycle_id)
-        subjects, until = len(row.reviews), row.held_until
-    day = f", and not on {until:%A} {until.day} {until:%B}" if until else ""
+        subjects, until, zone = len(row.reviews), row.held_until, row.zone
+    day = f", and not on {days.day_of(until, zone, context.zone())}" if until else ""
     lines = [f"{subjects} people get a mail and can read their report now{day}. This cannot be taken back."]
     return _confirm("Release the reports to the engineers?", lines, "Release to the engineers", cycle_id, form)
 

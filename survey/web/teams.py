@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from survey import context
 from survey.context import needs
+from survey.core import names
 from survey.core.access import Action, Role
 from survey.core.errors import NotAllowed, NotFound, Unsafe
 from survey.core.nodes import Kind, Line, Node, Reason
@@ -101,7 +102,7 @@ def _panels(view: View, is_whole: bool) -> Iterator[Panel]:
 
 def _in_order(team: Team, view: View) -> Iterator[Team]:
     yield team
-    for part in sorted(team.teams, key=lambda part: (_named(part, view), part.key)):
+    for part in sorted(team.teams, key=lambda part: (*names.in_order(_named(part, view)), part.key)):
         yield from _in_order(part, view)
 
 

@@ -27,7 +27,7 @@ from sqlalchemy.orm import Session, configure_mappers
 
 from survey.core.mailings import CONSIDERATE
 from survey.core.responses import Answers
-from survey.services import openings, publication, tally
+from survey.services import openings, publication, shakes, tally
 from survey.store import base
 from survey.store.keys import Keyring
 from tests import company
@@ -162,6 +162,21 @@ def open_round(scene: Scene, now: str) -> None:
                 openings.go_on(session, cycle_id, [review_id])
         with scene.transaction() as session:
             openings.finish(session, cycle_id, scene.keyring, pace=CONSIDERATE, now=datetime.fromisoformat(now))
+
+
+def shake(scene: Scene) -> None:
+    """The box is shaken as its task does it."""
+    with scene.reaper.asleep(), base.reading(scene.engine).begin() as session:
+        due = shakes.due(session)
+    shaken: dict[uuid.UUID, int] = {}
+    for review_ids in due:
+        with scene.transaction() as session:
+            shaken |= shakes.shake(session, review_ids)
+    scene.reaper.point("between the shake and the cleaning")
+    assert base.clean_up(scene.engine)
+    scene.reaper.point("between the cleaning and the note")
+    with scene.transaction() as session:
+        shakes.note(session, shaken)
 
 
 def count_some(scene: Scene, review_ids: Sequence[uuid.UUID]) -> None:

@@ -19,7 +19,7 @@ COLUMNS = {
     "outbox": {"id", "kind", "person_id", "reference", "slot", "due_at", "attempts", "lease_until", "state"},
     "envelope": {"id", "review_id", "box"},
     "draft": {"id", "cycle_id", "box"},
-    "cell": {"review_id", "item", "group", "n", "total", "squares", "counts", "band"},
+    "cell": {"review_id", "item", "group", "n", "total", "counts", "band", "is_far_apart"},
     "comment": {"id", "review_id", "item", "group", "text"},
     "withheld": {"review_id", "item", "group", "comments"},
     "report": {"review_id", "body"},
@@ -32,7 +32,7 @@ COLUMNS = {
 TIMES = {("outbox", "due_at"), ("outbox", "lease_until"), ("mailing", "due_at"), ("snooze", "until")}
 """The times of the plan, which are the same whatever a rater does, and the day that a rater wishes for."""
 
-COUNTERS = {("outbox", "attempts"), ("withheld", "comments"), *(("cell", name) for name in ("n", "total", "squares"))}
+COUNTERS = {("outbox", "attempts"), ("withheld", "comments"), *(("cell", name) for name in ("n", "total"))}
 """Whole numbers that are no order: tries of the mail server, and figures."""
 
 SUBJECTS = {"review", "cycle"}

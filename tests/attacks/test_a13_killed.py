@@ -102,6 +102,33 @@ def test_a_round_opens_with_each_invitation_once_wherever_the_worker_dies(compan
     assert round_.state() == ("open", 2, 2 * len(PEERS), 4 * len(PEERS), 1)
 
 
+def test_every_answer_is_in_one_envelope_wherever_a_shake_dies(gather, killer):
+    crowd = gather(6)
+    crowd.answer(as_built)
+    boxes, points, at = _boxes(crowd.engine), [], 1
+    while True:
+        end = killer.run(killed.shake, at=at)
+        assert _boxes(crowd.engine) == boxes, end.point
+        if not end.was_killed:
+            break
+        points.append(end.point)
+        at += 1
+    assert {
+        "after DELETE FROM envelope",
+        "after INSERT INTO envelope",
+        "after UPDATE invitation SET",
+        "before COMMIT",
+        "after COMMIT",
+        "between the shake and the cleaning",
+        "between the cleaning and the note",
+        "after UPDATE review SET",
+    } <= set(points)
+    with crowd.engine.connect() as connection:
+        states = connection.scalars(text("SELECT state FROM invitation")).all()
+        assert connection.scalar(text("SELECT max(shaken) FROM review")) == len(boxes)
+    assert states == ["done"] * len(boxes)
+
+
 def _kill_submit(crowd, killer, step):
     """Where a rater's server was killed, the point that went wrong, and how many have answered in the end."""
     points = []
@@ -256,6 +283,11 @@ def _closed(company):
 def _envelopes(engine):
     with engine.connect() as connection:
         return connection.scalar(text("SELECT count(*) FROM envelope"))
+
+
+def _boxes(engine):
+    with engine.connect() as connection:
+        return sorted(connection.scalars(text("SELECT box FROM envelope")))
 
 
 def _is_done(engine, ticket):

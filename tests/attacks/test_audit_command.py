@@ -27,8 +27,10 @@ from survey.cli import audits
 from survey.core.errors import SurveyError
 from survey.services import mailings, responses, sign_ins
 from survey.store.envelopes import Draft, Envelope
+from survey.store.inspection import snapshots
 from survey.store.invitations import Invitation, InvitationToken
 from survey.store.outbox import Mail
+from tasks import shakes
 from tests import servers
 from tests.attacks import rounds, weakened
 from tests.attacks.rounds import Crowd, as_built
@@ -99,6 +101,36 @@ def test_a_full_round_passes_while_it_is_open_and_after_it_is_counted(scene):
     scene.crowd.vacuum()
     scene.company.release(scene.crowd.cycle_id)
     assert scene.audit().found() == ""
+    assert scene.audit().code == 0
+
+
+@both
+def test_it_says_how_many_answers_one_copy_would_link(scene):
+    assert "could be linked" not in scene.audit().output
+    scene.crowd.answer(as_built, first=1)
+    assert "1 of 1 answer could be linked: 1 came since the last shake, 1 alone" in scene.audit().output
+    scene.crowd.answer(as_built, first=4)
+    opened = scene.audit()
+    assert "5 of 5 answers could be linked: 5 came since the last shake" in opened.output
+    assert "copies the database again and again" in opened.output
+    assert (opened.code, opened.found()) == (0, "")
+    shakes.sweep()
+    assert "0 of 5 answers could be linked" in scene.audit().output
+    scene.crowd.answer(as_built)
+    assert "1 of 6 answers could be linked: 1 came since the last shake" in scene.audit().output
+    scene.crowd.close_and_count()
+    assert "could be linked" not in scene.audit().output
+
+
+@both
+def test_a_box_that_nothing_shakes_is_found(scene, monkeypatch):
+    monkeypatch.setattr(snapshots, "EXPECTED", PEERS - 1)
+    scene.crowd.answer(as_built)
+    outcome = scene.audit()
+    assert outcome.code == 1
+    assert "FOUND" in outcome.found()
+    assert f"{PEERS} of {PEERS} answers could be linked: {PEERS} came since the last shake" in outcome.found()
+    shakes.sweep()
     assert scene.audit().code == 0
 
 

@@ -13,6 +13,7 @@ import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 from celery import Celery
@@ -128,6 +129,12 @@ class NoTick(FlaskForm):
     """A form to decline that any press of its button sends."""
 
     is_meant = BooleanField()
+
+
+class Ticked:
+    """A form for reminders that any press of its button sends."""
+
+    is_meant = SimpleNamespace(data=True)
 
 
 def remember_the_done(patch: pytest.MonkeyPatch) -> None:

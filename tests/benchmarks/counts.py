@@ -229,7 +229,7 @@ def compared(cycle_id: uuid.UUID, made: dict[uuid.UUID, int]) -> int:
             cells, comments = defaultdict(set), defaultdict(list)
             for cell in session.scalars(select(Cell).where(Cell.review_id.in_(ids))):
                 value = cell.as_value()
-                cells[cell.review_id].add((value.item, value.n, value.total, value.squares, value.counts))
+                cells[cell.review_id].add((value.item, value.n, value.total, value.counts))
             for row in session.execute(
                 select(Comment.review_id, Comment.item, Comment.text).where(Comment.review_id.in_(ids))
             ):
@@ -251,11 +251,10 @@ def _compare(cells: set[tuple[Any, ...]], asked: Questionnaire, sent: Sequence[A
         if item.scale is None:
             continue
         ratings = [rating for answers in sent if (rating := answers.ratings.get(item.key)) is not None]
-        n, total, squares, counts = stored.pop(item.key, [0, None, None, None])
+        n, total, counts = stored.pop(item.key, [0, None, None])
         assert n == (len(ratings) if len(ratings) >= 4 else 0)
         assert total in {None, sum(ratings)}
         if n >= 6:
-            assert squares == sum(rating**2 for rating in ratings)
             assert counts == tuple(ratings.count(point) for point in range(1, item.scale.points + 1))
     assert not stored
 

@@ -1,7 +1,8 @@
 """How often a report's words are wrong, for simulated engineers whose true gaps are known.
 
 Run with `make bench-labels`. The same seed prints the same tables: the rule of the report, then the bare gap of half a
-point between two means; then the false directions of both over many such companies, since one has few of them.
+point between two means; then the false directions of both, and of the rule before ADR 0035, over many such companies,
+since one has few of them. Last, by enumeration, typical, skewed and polarised groups (`make bench-small` has more).
 
 Truth. Each engineer shows each behavior with a certain strength, and every colleague who might be asked reads
 it with an own leniency and an own error, then ticks the nearest of five points. The true mean is the expected
@@ -29,9 +30,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from survey.core import labels, statistics
+from survey.core import camps, labels, samples, statistics
+from survey.core.disclosure import Cell, Group
 from survey.core.labels import Perception
 from survey.core.statistics import Interval, Moments
+from tests.benchmarks import small
+from tests.benchmarks.rounding import rounded_squares
 
 SEED = 360
 ENGINEERS, BEHAVIORS, PEERS, K = 200, 9, 5, 4
@@ -55,6 +59,7 @@ class Case:
     engineer: int
     self_rating: int
     cell: Moments
+    is_far_apart: bool
     true_mean: float
 
     @property
@@ -69,7 +74,7 @@ class Case:
 def main() -> None:
     cases = list(simulated(np.random.default_rng(SEED)))
     pooled_sd = statistics.pooled_sd(case.cell for case in cases)
-    intervals = [statistics.interval_from(case.cell, pooled_sd=pooled_sd) for case in cases]
+    intervals = [of_the_report(case, pooled_sd) for case in cases]
     pairs = list(zip(cases, intervals, strict=True))
     covered = sum(interval is not None and interval.contains(case.true_mean) for case, interval in pairs)
     by_rule = [labels.perception(case.self_rating, case.cell.mean, interval) for case, interval in pairs]
@@ -88,6 +93,8 @@ def main() -> None:
     print_share("cells whose interval shows closeness", shown, len(cases))
     print()
     print_many()
+    print()
+    small.print_intervals()
 
 
 def print_many() -> None:
@@ -98,9 +105,9 @@ def print_many() -> None:
         pooled_sd = statistics.pooled_sd(case.cell for case in cases)
         totals["cells"] += len(cases)
         for case in cases:
-            interval = statistics.interval_from(case.cell, pooled_sd=pooled_sd)
             words = {
-                "rule": labels.perception(case.self_rating, case.cell.mean, interval),
+                "rule": labels.perception(case.self_rating, case.cell.mean, of_the_report(case, pooled_sd)),
+                "before": labels.perception(case.self_rating, case.cell.mean, rounded_up(case, pooled_sd)),
                 "bare": bare(case.self_rating - case.cell.mean),
             }
             for rule, word in words.items():
@@ -109,11 +116,27 @@ def print_many() -> None:
                     totals[rule, "strict"] += is_opposite(case, word)
                     totals[rule, "wide"] += case.truth is not word
     print(f"False directions over {COMPANIES} companies of {ENGINEERS} engineers, {totals['cells']} cells")
-    for rule, title in (("rule", "the rule"), ("bare", "the bare gap")):
+    for rule, title in (("rule", "the rule"), ("before", "before ADR 0035"), ("bare", "the bare gap")):
+        print_share(f"{title}, directions", totals[rule, "named"], totals["cells"])
         for definition in ("strict", "wide"):
             found = totals[rule, definition]
             print_share(f"{title}, {definition}, of directions", found, totals[rule, "named"])
             print_share(f"{title}, {definition}, of all cells", found, totals["cells"])
+
+
+def of_the_report(case: Case, pooled_sd: float | None) -> Interval:
+    """The interval by the rule for so many ratings; near the ends too, where the report shows a band."""
+    cell = Cell("", Group.PEER, case.cell.n, int(case.cell.total), is_far_apart=case.is_far_apart)
+    sample = samples.of(cell, 5, pooled_sd)
+    assert sample is not None
+    return samples.interval(sample, 5, pooled_sd)
+
+
+def rounded_up(case: Case, pooled_sd: float | None) -> Interval | None:
+    """The interval as it was before: of the group's own spread, rounded up."""
+    n, total, squares = case.cell.n, int(case.cell.total), int(case.cell.squares)
+    before = Moments(n, total, rounded_squares(n, 5)[total, squares])
+    return statistics.interval_from(before, pooled_sd=pooled_sd)
 
 
 def is_opposite(case: Case, word: Perception) -> bool:
@@ -143,6 +166,7 @@ def simulated(random: np.random.Generator) -> Iterator[Case]:
                 engineer,
                 int(own[engineer, behavior]),
                 Moments.of(seen),
+                camps.are_far_apart(seen, 5),
                 float(true_means[engineer, behavior]),
             )
 

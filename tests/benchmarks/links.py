@@ -5,6 +5,9 @@ the attackers know; each writes a word that nobody else uses. The round is close
 attack of tests/attacks/attackers.py is tried on the database: joins by transaction, row numbers, the place in the
 file, the order of every column. A link is a rater whose own words were named.
 
+Then the same while the round is open, by somebody who has the key as well: with one copy, taken after 196 answers, a
+shake and four more; and with a copy after each answer. In the obvious design there is no key: its rows are read.
+
 The obvious design keeps a row per response: random key, no foreign key to a rater, no time. It writes it in the
 transaction that marks the rater, or in one of its own. Guessing gives one link on average; the best of many attacks
 is then a handful.
@@ -14,12 +17,20 @@ from __future__ import annotations
 
 import random
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from sqlalchemy import select, text
+
+from survey import context
+from survey.core.shakes import HANDFUL
+from survey.store import envelopes
+from survey.store.invitations import Invitation, State
+from tasks import shakes
 from tests import servers
-from tests.attacks import attackers, rounds, weakened
+from tests.attacks import attackers, rounds, snapshots, weakened
 from tests.attacks.attackers import Place, Result
 from tests.attacks.rounds import Crowd, as_built
 from tests.company import Company
@@ -30,6 +41,11 @@ DESIGNS = {
     "obvious design, one transaction": (weakened.in_one_transaction, [weakened.RESPONSES]),
     "obvious design, two transactions": (weakened.in_two_transactions, [weakened.RESPONSES]),
     "this design": (as_built, COMMENTS),
+}
+
+WHILE_OPEN: dict[str, Callable[..., None]] = {
+    "obvious design, one transaction": weakened.in_one_transaction,
+    "this design": as_built,
 }
 
 
@@ -46,6 +62,57 @@ def main() -> None:
                 print(f"{kind:<12}{design:<34}{best.links:>6}  {name:<26}{len(results):>8}{order:>18.2f}", flush=True)
     chance = _best_by_chance(len(results))
     print(f"\nThe best of {len(results)} blind guesses names {chance:.1f} of {RATERS} on average.")
+    _show_open_rounds()
+
+
+def _show_open_rounds() -> None:
+    """Prints what copies of an open round and its key link, for each database and design."""
+    print(f"\nLinks recovered while the round is open, of {RATERS} answers, with the key\n")
+    print(f"{'database':<12}{'design':<34}{'one copy':>10}  {'by':<20}{'copies after each answer':>26}")
+    with _databases() as databases:
+        for kind in ("postgresql", "sqlite"):
+            for design, give in WHILE_OPEN.items():
+                with _crowd(databases, kind) as crowd:
+                    one, repeated = _watched(crowd, give)
+                name, links = max(one.items(), key=lambda found: found[1])
+                print(f"{kind:<12}{design:<34}{links:>10}  {name:<20}{repeated:>26}", flush=True)
+
+
+def _watched(crowd: Crowd, give: Callable[..., None]) -> tuple[dict[str, int], int]:
+    """What one copy links, and what somebody links who copies after each answer."""
+    is_sealed = give is as_built
+    weakened.add_responses(crowd.engine)
+    seen, marks = _copied(crowd, is_sealed=is_sealed)
+    repeated = 0
+    for number in range(1, RATERS + 1):
+        crowd.answer(give, first=1)
+        said, done = _copied(crowd, is_sealed=is_sealed)
+        came, brought = done - marks, said - seen
+        repeated += len(came) == len(brought) == 1 and crowd.truth[next(iter(came))] in next(iter(brought))
+        seen, marks = said, done
+        if is_sealed and number % HANDFUL == 0 and number < RATERS:
+            shakes.sweep()
+    if is_sealed:
+        return snapshots.linked(crowd), repeated
+    found = attackers.recover(crowd.engine, weakened.RESPONSES, crowd.order, crowd.truth)
+    return {name: result.links for name, result in found.items()}, repeated
+
+
+def _copied(crowd: Crowd, *, is_sealed: bool) -> tuple[set[str], set[uuid.UUID]]:
+    """Every answer as one reads it who has the key, and who is done."""
+    with crowd.engine.connect() as connection:
+        marks = set(connection.scalars(select(Invitation.rater_id).where(Invitation.state == State.DONE)))
+        if not is_sealed:
+            return set(connection.scalars(text("SELECT body FROM response"))), marks
+        boxes = connection.scalars(text("SELECT box FROM envelope")).all()
+    key = context.installation().keyring.read(crowd.cycle_id)
+    return {" ".join(envelopes.unseal(box, key).answers.comments.values()) for box in boxes}, marks
+
+
+@contextmanager
+def _crowd(databases: servers.Databases, kind: str) -> Iterator[Crowd]:
+    with tempfile.TemporaryDirectory() as folder, rounds.installation(databases, kind, Path(folder)) as app:
+        yield rounds.gather(Company(app), RATERS)
 
 
 def _attacked(

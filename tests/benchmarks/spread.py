@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from survey.core import disclosure, spreads, statistics
+from survey.core import camps, disclosure, samples, spreads, statistics
 from survey.core.disclosure import Cell, Group
 from survey.core.statistics import Moments
 
@@ -35,10 +35,9 @@ class Case:
     truth: float
 
     @property
-    def shown(self) -> Moments | None:
-        """What an interval is made of; None behind a band."""
-        cell = self.published
-        return None if cell.total is None or cell.squares is None else Moments(cell.n, cell.total, cell.squares)
+    def is_shown(self) -> bool:
+        """Whether the mean is."""
+        return self.published.total is not None
 
     @property
     def is_large(self) -> bool:
@@ -67,9 +66,10 @@ def _intervals(
 ) -> Iterator[tuple[bool, float]]:
     for cases, spread in zip(cycles, taken, strict=True):
         for case in cases:
-            if case.is_large is is_large and case.shown is not None:
-                interval = statistics.interval_from(case.shown, pooled_sd=spread)
-                assert interval is not None
+            if case.is_large is is_large and case.is_shown:
+                sample = samples.of(case.published, 5, spread)
+                assert sample is not None
+                interval = samples.interval(sample, 5, spread)
                 yield interval.contains(case.truth), interval.half_width
 
 
@@ -89,26 +89,24 @@ def _ticks(rng: np.random.Generator, height: float, error: float, n: int) -> NDA
 
 
 def _published(ratings: Sequence[int]) -> Cell:
-    """What a report shows of these ratings: exact from six on, else rounded up or a band."""
-    n, total, squares = len(ratings), sum(ratings), sum(one * one for one in ratings)
+    """What a report shows of these ratings: a distribution from six on, else a mean or a band."""
+    n, total = len(ratings), sum(ratings)
     if n >= disclosure.DISTRIBUTION_FROM:
         counts = tuple(ratings.count(point) for point in range(1, 6))
-        return Cell("", Group.PEER, n, total, squares, counts)
+        return Cell("", Group.PEER, n, total, counts)
     if band := disclosure._band(n, total, 5):
         return Cell("", Group.PEER, n, band=band)
-    return Cell("", Group.PEER, n, total, disclosure._rounded_squares(n, 5)[total, squares])
+    return Cell("", Group.PEER, n, total, is_far_apart=camps.are_far_apart(ratings, 5))
 
 
-def _pooled(cells: Iterable[Moments | None]) -> float:
-    return statistics.pooled_sd(cell for cell in cells if cell is not None) or 0
+def _pooled(cells: Iterable[Moments]) -> float:
+    return statistics.pooled_sd(cells) or 0
 
 
 WAYS: dict[str, Callable[[Sequence[Case]], float]] = {
     "0.9, as without a cycle": lambda cases: statistics.TYPICAL_SD,
     "all ratings": lambda cases: _pooled(case.ratings for case in cases),
-    "all published cells but bands": lambda cases: _pooled(case.shown for case in cases),
-    "of these the small ones": lambda cases: _pooled(case.shown for case in cases if not case.is_large),
-    "published distributions": lambda cases: _pooled(case.shown for case in cases if case.is_large),
+    "published distributions": lambda cases: _pooled(case.ratings for case in cases if case.is_large),
     "the same, rounded up: the rule": lambda cases: spreads.of_cycle((case.review, case.published) for case in cases)[
         5
     ],

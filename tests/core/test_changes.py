@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from survey.core import changes, sentences, statistics
+from survey.core import changes, samples, sentences, statistics
 from survey.core.changes import Earlier
 from survey.core.disclosure import Band, Cell, Group
 from survey.core.labels import Change
 from survey.core.questionnaires import EVERYBODY, FREQUENCY, READINESS, Item, Part, Questionnaire, Scale
 from survey.core.sections import Section
-from survey.core.statistics import Moments
+from survey.core.statistics import Few, Moments
 from tests import portraits
 
 ITEM = Item("1.key_behaviors.1", Section.KEY_BEHAVIORS, "Leads discussions", FREQUENCY, EVERYBODY)
@@ -23,7 +23,7 @@ PART = Part("page", "Stability", 3, 1, "", (ITEM,))
 
 def test_a_change_whose_interval_leaves_out_zero_is_clearer_than_chance():
     (movement,) = moved([2, 2, 3, 2], [4, 4, 5, 4])
-    welch = statistics.welch_change(Moments.of([2, 2, 3, 2]), Moments.of([4, 4, 5, 4]))
+    welch = statistics.welch_change(Few(4, 2.25, 0.9), Few(4, 4.25, 0.9))
     assert (movement.group, movement.change, movement.difference) == (Group.PEER, Change.CLEAR, 2)
     assert (movement.low, movement.high) == (welch.low, welch.high)
 
@@ -52,6 +52,16 @@ def test_the_word_is_clear_only_where_zero_lies_outside_the_interval(before, aft
 )
 def test_another_sentence_or_another_scale_is_not_compared(then):
     assert moved([2, 2, 3, 2], [4, 4, 5, 4], then=then) == ()
+
+
+def test_of_six_and_more_their_own_spread_counts_and_of_fewer_that_of_their_round():
+    few, many = [2, 2, 3, 2], [4, 4, 5, 4, 4, 5]
+    (movement,) = moved(few, many, spreads={5: 0.6}, typical=1.2)
+    welch = statistics.welch_change(Few(4, 2.25, 0.6), Moments.of(many))
+    assert (movement.low, movement.high) == (welch.low, welch.high)
+    (back,) = moved(many, few, spreads={5: 0.6}, typical=1.2)
+    welch = statistics.welch_change(Moments.of(many), Few(4, 2.25, 1.2))
+    assert (back.low, back.high) == (welch.low, welch.high)
 
 
 def test_another_competency_is_not_compared_and_another_key_does_not_matter():
@@ -109,16 +119,16 @@ def test_a_change_rests_on_nothing_but_two_published_cells():
                 next(c for c in found if (c.item, c.group) == (row.item, movement.group)) for found in (before, after)
             )
             assert movement.difference == now.total / now.n - then.total / then.n
-            welch = statistics.welch_change(
-                Moments(then.n, then.total, then.squares), Moments(now.n, now.total, now.squares)
-            )
+            welch = statistics.welch_change(samples.of(then, 5, None), samples.of(now, 5, None))
             assert (movement.low, movement.high) == ((welch.low, welch.high) if welch else (None, None))
 
 
-def moved(before, after, *, then=ITEM, part=PART, k=4):
-    earlier = Earlier("Autumn", Questionnaire((replace(part, items=(then,)),)), [replace(cell(before), item=then.key)])
-    return changes.movements(PART, ITEM, {Group.PEER: cell(after)}, earlier, k=k)
+def moved(before, after, *, then=ITEM, part=PART, k=4, spreads=None, typical=None):
+    asked = Questionnaire((replace(part, items=(then,)),))
+    earlier = Earlier("Autumn", asked, [replace(cell(before), item=then.key)], spreads or {})
+    return changes.movements(PART, ITEM, {Group.PEER: cell(after)}, earlier, k=k, typical=typical)
 
 
 def cell(ratings):
-    return Cell(ITEM.key, Group.PEER, len(ratings), sum(ratings), sum(rating * rating for rating in ratings))
+    counts = tuple(map(ratings.count, range(1, 6))) if len(ratings) >= 6 else None
+    return Cell(ITEM.key, Group.PEER, len(ratings), sum(ratings), counts)

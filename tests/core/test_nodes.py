@@ -56,9 +56,7 @@ def test_of_struggles_the_low_end_is_the_good_one_and_two_points_have_no_mean():
 
 def test_self_and_manager_are_in_no_figure():
     alone = [
-        replace(
-            each, cells=(*each.cells, *(Cell(BEHAVIOR.key, group, 1, 1, 1) for group in (Group.SELF, Group.MANAGER)))
-        )
+        replace(each, cells=(*each.cells, *(Cell(BEHAVIOR.key, group, 1, 1) for group in (Group.SELF, Group.MANAGER))))
         for each in reviews_of(5)
     ]
     assert lines(alone) == lines(reviews_of(5))
@@ -297,12 +295,12 @@ def cell(key, ratings, group=Group.PEER, points=5):
     n, total = len(ratings), sum(ratings)
     if n >= 6:
         counts = tuple(list(ratings).count(point) for point in range(1, points + 1))
-        return Cell(key, group, n, total, sum(rating * rating for rating in ratings), counts)
+        return Cell(key, group, n, total, counts)
     if 2 * total >= n * (2 * points - 1):
         return Cell(key, group, n, band=Band.HIGH)
     if 2 * total <= 3 * n:
         return Cell(key, group, n, band=Band.LOW)
-    return Cell(key, group, n, total, total * 5)
+    return Cell(key, group, n, total)
 
 
 def page(*items):

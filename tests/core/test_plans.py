@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -48,8 +49,8 @@ def test_the_day_that_stood_there_may_stay_and_none_is_a_choice():
 
 
 def test_the_reminder_goes_out_in_the_morning_where_its_reader_lives():
-    assert plans.reminder_at(TODAY, None) == datetime(2026, 3, 16, 8, tzinfo=UTC)
-    assert plans.reminder_at(TODAY, "Asia/Tokyo") == datetime(2026, 3, 15, 23, tzinfo=UTC)
+    assert plans.reminder_at(TODAY, UTC) == datetime(2026, 3, 16, 8, tzinfo=UTC)
+    assert plans.reminder_at(TODAY, ZoneInfo("Asia/Tokyo")) == datetime(2026, 3, 15, 23, tzinfo=UTC)
 
 
 def test_a_note_keeps_its_lines_and_has_an_end():

@@ -27,8 +27,8 @@ def test_after_the_release_managers_read_and_subjects_once_nothing_is_held_back(
 
 
 def test_subjects_get_their_report_on_the_morning_of_their_day():
-    assert releases.held_until(NOW, 0) is None
-    assert releases.held_until(NOW, 3) == datetime(2026, 3, 19, 8, 0, tzinfo=UTC)
+    assert releases.held_until(NOW, 0, UTC) is None
+    assert releases.held_until(NOW, 3, UTC) == datetime(2026, 3, 19, 8, 0, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("days", [None, -1, 0, 31])

@@ -70,6 +70,13 @@ def test_a_band_is_called_an_average_and_explained_where_there_is_one(case):
     assert any("a bar says so" in said for said in sentences.how_to_read(report, None)) is bool(bands)
 
 
+def test_whose_line_is_as_long_as_usual_is_said_where_there_is_one_and_not_of_reports_of_earlier_versions():
+    rich, suppressed = (portraits.edition(case).report for case in ("rich", "suppressed"))
+    assert sentences.FEW in sentences.how_to_read(rich, None)
+    assert sentences.FEW not in sentences.how_to_read(suppressed, None)
+    assert sentences.FEW not in sentences.how_to_read(replace(rich, few_are_as_usual=False), None)
+
+
 def test_where_nobody_may_be_shown_the_first_screen_says_so():
     report = portraits.edition("suppressed").report
     assert not report.has_figures

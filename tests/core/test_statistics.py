@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from survey.core import disclosure, statistics
-from survey.core.statistics import Interval, Moments
+from survey.core.statistics import Few, Interval, Moments
 
 points = st.integers(1, 5)
 cells = st.lists(points, min_size=2, max_size=12)
@@ -66,6 +66,14 @@ def test_agreement_over_parallel_items_matches_the_reference():
 @pytest.mark.parametrize(("ratings", "expected"), [([1, 1, 5, 5], 1), ([1, 3, 3, 5], 0.7071), ([4, 4, 4, 4], 0)])
 def test_polarisation_matches_the_reference(ratings, expected):
     assert round(statistics.polarisation(ratings), 4) == expected
+
+
+@pytest.mark.parametrize(("n", "half_width"), [(3, 1.198235), (4, 1.037702), (5, 0.928149)])
+def test_of_few_the_interval_is_that_of_the_usual_spread_with_eight_degrees_of_freedom(n, half_width):
+    interval = statistics.plain_interval(Few(n, 3.0, 0.9))
+
+    assert round(interval.half_width, 6) == half_width
+    assert (interval.low, interval.high) == pytest.approx(stats.t.interval(0.95, 8, 3.0, 0.9 / math.sqrt(n)))
 
 
 # The same figures from other people's programs

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import replace
 
 import pytest
 from pypdf import PdfReader
+from pypdf.generic import ByteStringObject, ContentStream, TextStringObject
 
 from survey.core.disclosure import Comment, Group
 from survey.core.editions import Edition
@@ -25,6 +27,36 @@ HOSTILE = (
     "漢字と仮名",
     "x" * 2000,
 )
+
+SCRIPTS = {
+    "simplified Chinese": ("简体中文：请早点告诉我们风险", "NotoSansCJKjp"),
+    "traditional Chinese": ("繁體中文：請早點告訴我們", "NotoSansCJKjp"),
+    "Japanese": ("リスクを早く教えてください", "NotoSansCJKjp"),
+    "Korean": ("위험을 일찍 말해 주세요", "NotoSansCJKjp"),
+    "Thai": ("กรุณาบอกความเสี่ยงแต่เนิ่น", "NotoSansThai"),
+    "Arabic": ("يرجى إخبارنا بالمخاطر مبكرا", "NotoSansArabic"),
+    "Hebrew": ("אנא ספרו לנו מוקדם", "LibertinusSerif"),
+    "Devanagari": ("कृपया जोखिम जल्दी बताएं", "NotoSansDevanagari"),
+    "Bengali": ("দয়া করে আগে বলুন", "NotoSansBengali"),
+    "Tamil": ("முன்கூட்டியே சொல்லுங்கள்", "NotoSansTamil"),
+    "Greek": ("Πείτε μας νωρίς", "LibertinusSerif"),
+    "Cyrillic": ("Скажите раньше", "LibertinusSerif"),
+    "Georgian": ("გვითხარით ადრე", "NotoSansGeorgian"),
+    "Armenian": ("Ասեք ավելի շուտ", "NotoSansArmenian"),
+    "Ethiopic": ("ቀደም ብለው ይንገሩን", "NotoSansEthiopic"),
+    "Khmer": ("សូមប្រាប់យើង", "NotoSansKhmer"),
+    "emoji": ("👍🏽 ❤️ 👩‍💻 😀", "NotoEmoji"),
+}
+
+
+@pytest.fixture
+def no_fonts_installed(monkeypatch):
+    """A machine such as the container: nothing but what comes with the program."""
+    known = pdf.typst.Fonts
+    monkeypatch.setattr(pdf.typst, "Fonts", lambda **options: known(**options | {"include_system_fonts": False}))
+    pdf._fonts.cache_clear()
+    yield
+    pdf._fonts.cache_clear()
 
 
 @pytest.mark.parametrize("case", portraits.GROUPS)
@@ -135,10 +167,70 @@ def test_hostile_words_may_stand_anywhere():
         assert pdf.report(replace(edition, report=report, subject=text, cycle=text), planned).startswith(b"%PDF")
 
 
-def test_a_character_that_no_font_has_is_named_or_becomes_a_box(monkeypatch):
+@pytest.mark.parametrize(("text", "font"), SCRIPTS.values(), ids=SCRIPTS)
+@pytest.mark.usefixtures("no_fonts_installed")
+def test_each_script_is_shown_by_the_fonts_that_come_with_the_program(text, font):
+    edition = replace(written(f"{text} {text}"), subject=text)
+    read = opened(edition.copy(is_own=False))
+    assert shapes(read)
+    assert 0 not in shapes(read), "a box in place of a letter"
+    shown = " ".join(page.extract_text() for page in read.pages)
+    assert "▯" not in shown
+    assert "[" not in shown
+    assert any(font in name for name in fonts_of(read))
+    assert pdf.made(edition).unshown == ()
+
+
+@pytest.mark.parametrize(
+    ("label", "drawn"), [("从不", "从不"), ("Никогда", "Никогда"), ("ไม่เคย", "…"), ("कभी नहीं", "…")]
+)
+@pytest.mark.usefixtures("no_fonts_installed")
+def test_points_in_words_of_any_script_have_their_document_and_are_read_out_whole(label, drawn):
+    edition = portraits.edition("rich")
+    (chapter,) = edition.report.chapters
+    rows = tuple(replace(row, scale=(label, *row.scale[1:])) for row in chapter.rows)
+    report = replace(edition.report, chapters=(replace(chapter, rows=rows),))
+    read = opened(replace(edition, report=report))
+    assert 0 not in shapes(read)
+    assert any(drawn in page.extract_text() for page in read.pages)
+    figures = [element for element in elements(read) if element.get("/S") == "/Figure"]
+    assert any(f"The scale runs from 1, {label}" in str(figure["/Alt"]) for figure in figures)
+
+
+@pytest.mark.usefixtures("no_fonts_installed")
+def test_where_no_font_can_show_a_script_the_document_says_which_in_place_of_boxes():
+    edition = written("Thanks ꦗꦮ ꦗ 𐌰𐌹, and བོད་ཡིག!")
+    document = pdf.made(edition)
+    shown = squeezed(" ".join(page.extract_text() for page in PdfReader(io.BytesIO(document.content)).pages))
+    assert "Thanks [Javanese script] [Gothic script], and [Tibetan script]!" in shown
+    assert "This document has no font for Gothic, Javanese and Tibetan script." in shown
+    assert {(text.script, text.words) for text in document.unshown} == {
+        ("Javanese", "ꦗꦮ ꦗ"),
+        ("Tibetan", "བོད་ཡིག"),
+        ("Gothic", "𐌰𐌹"),
+    }
+
+
+def test_what_the_typesetter_refuses_for_another_reason_has_a_document_of_plain_letters(monkeypatch):
+    real = pdf._typeset
+
+    def refusing(whole, edition):
+        if "漢" in json.dumps(whole, ensure_ascii=False):
+            error = pdf.typst.TypstError("refused")
+            error.diagnostic = "PDF/UA-1 error: the PDF contains text with missing codepoints"
+            raise error
+        return real(whole, edition)
+
+    monkeypatch.setattr(pdf, "_typeset", refusing)
+    document = pdf.made(written("Café 漢字 👍"))
+    shown = squeezed(" ".join(page.extract_text() for page in PdfReader(io.BytesIO(document.content)).pages))
+    assert "Café [Chinese script] [thumbs up sign]" in shown
+    assert [text.words for text in document.unshown] == ["漢字"]
+
+
+def test_a_sign_that_no_font_has_is_named(monkeypatch):
     monkeypatch.setattr(pdf, "_fonts", lambda: pdf.typst.Fonts(include_system_fonts=False))
-    shown = text_of(written("Thanks 😀 漢"))
-    assert "Thanks [grinning face] ▯" in shown
+    assert "Thanks [grinning face] [Chinese script]" in text_of(written("Thanks 😀 漢"))
 
 
 def test_the_same_copy_is_the_same_file():
@@ -169,6 +261,39 @@ def text_of(edition: Edition, planned: Planned = NOTHING) -> str:
 
 def squeezed(text: str) -> str:
     return " ".join(text.replace("\u200b", "").split())
+
+
+def fonts_of(read: PdfReader) -> set[str]:
+    """The names of all fonts on the pages."""
+    fonts = (page["/Resources"]["/Font"].values() for page in read.pages)
+    return {font.get_object()["/BaseFont"] for own in fonts for font in own}
+
+
+def shapes(read: PdfReader) -> set[int]:
+    """The numbers of all shapes that are drawn as text, in figures too; 0 is the box of a font without a shape."""
+    found: set[int] = set()
+    waiting = list(read.pages)
+    while waiting:
+        drawn = waiting.pop()
+        if drawn.get("/Subtype") == "/Image":
+            continue
+        drawings = drawn["/Resources"].get("/XObject", {}) if "/Resources" in drawn else {}
+        waiting += [each.get_object() for each in drawings.values()]
+        stream = drawn.get_contents() if "/Contents" in drawn else drawn
+        for operands, operator in ContentStream(stream, read).operations:
+            if operator in {b"Tj", b"TJ"}:
+                (shown,) = operands
+                for part in shown if operator == b"TJ" else [shown]:
+                    found |= numbers(part)
+    return found
+
+
+def numbers(part: object) -> set[int]:
+    """The two-byte numbers of a piece of shown text; what is not one is a distance."""
+    if not isinstance(part, ByteStringObject | TextStringObject):
+        return set()
+    raw = part.original_bytes
+    return {int.from_bytes(raw[place : place + 2], "big") for place in range(0, len(raw), 2)}
 
 
 def elements(read: PdfReader):

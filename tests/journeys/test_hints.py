@@ -70,6 +70,37 @@ def test_ordinary_sentences_and_the_page_s_own_words_are_no_hints(detect):
     assert {text[:60]: hints for text, hints in zip(SILENT, found, strict=True) if hints} == {}
 
 
+WITHOUT_BLANKS = {
+    "one letter": "x",
+    "Chinese": "评估系统可靠性的改进措施，",
+    "Thai": "การประเมิน",
+    "base64": "QWxhZGRpbjpvcGVuIHNlc2FtZQ9aZ+/",
+    "address of a page": "https://pages.example/Path-To/Some_Page?x=1&y=2#Z.",
+    "e-mail addresses": "ana.b@mail.example,",
+    "dots": "a@b.c.",
+    "names": "Ana-Ben-",
+    "names that end in a number": "Ana-Ben-C3",
+    "emoji": "👍",
+}
+
+
+@pytest.mark.parametrize("kind", WITHOUT_BLANKS)
+def test_ten_times_the_text_without_blanks_takes_about_ten_times_as_long(clocked, kind):
+    """With the square of the time it would take a hundred times as long: here four times ten is still let pass."""
+    piece = WITHOUT_BLANKS[kind]
+    short, long = (piece * (length // len(piece)) for length in (20_000, 200_000))
+    shorter, longer = clocked(short), clocked(long)
+    assert longer < 40 * max(shorter, 10), f"{shorter:.0f} ms, {longer:.0f} ms"
+
+
+def test_what_is_found_in_a_short_text_is_found_beside_a_long_one_too(detect):
+    for piece in WITHOUT_BLANKS.values():
+        long = piece.replace("@", "").replace("Ana", "").replace("Ben", "") * 400
+        (found,) = detect([f"{long} I paired with Dev on it: dev.k@company.test. As I told you. {long}"])
+        assert found["address"] == ["dev.k@company.test"]
+        assert found["phrase"] == ["As I told you"]
+
+
 def test_a_hint_is_seen_beside_the_text_sends_nothing_and_blocks_nothing(company, chromium, web):
     company.open()
     page, requests = _enter(company, chromium, web)
@@ -143,6 +174,27 @@ def _answer_all(page):
 
 
 @pytest.fixture
+def clocked(detect):
+    """Milliseconds that the detection takes for a text, at best of three."""
+
+    def run(text):
+        return detect.page.evaluate(
+            """async (text) => {
+                const { hintsIn } = await import("/hints.js");
+                const taken = [1, 2, 3].map(() => {
+                    const began = performance.now();
+                    hintsIn(text, []);
+                    return performance.now() - began;
+                });
+                return Math.min(...taken);
+            }""",
+            text,
+        )
+
+    return run
+
+
+@pytest.fixture
 def detect(chromium):
     """The detection, run in a page that has nothing else."""
     page = chromium.new_page()
@@ -164,6 +216,7 @@ def detect(chromium):
         assert all(why.endswith(".") for hints in found for _, _, why in hints)
         return [{kind: words for kind, words, _ in hints} for hints in found]
 
+    run.page = page
     yield run
     page.close()
 

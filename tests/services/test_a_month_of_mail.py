@@ -15,6 +15,7 @@ from sqlalchemy import insert, select
 
 from survey import context
 from survey.core import mailings as rules
+from survey.core.days import end_of, local_day
 from survey.core.letters import Kind, Letter
 from survey.core.mailings import Pace
 from survey.core.relationships import Relationship
@@ -28,9 +29,9 @@ ZONES = [ZoneInfo(name) for name in ("Europe/Vienna", "America/New_York", "Asia/
 PACE = Pace(home=ZONES[0])
 # Over the change of the clocks in New York and in Vienna. Opened on a Monday, later on that day, and on a Saturday.
 ROUNDS = {
-    "Spring round": (datetime(2026, 3, 2, 10, 0, tzinfo=UTC), datetime(2026, 3, 17, tzinfo=UTC)),
-    "Leads": (datetime(2026, 3, 2, 15, 0, tzinfo=UTC), datetime(2026, 3, 21, tzinfo=UTC)),
-    "Platform": (datetime(2026, 3, 14, 12, 0, tzinfo=UTC), datetime(2026, 3, 30, tzinfo=UTC)),
+    "Spring round": (datetime(2026, 3, 2, 10, 0, tzinfo=UTC), end_of(date(2026, 3, 16), ZONES[0])),
+    "Leads": (datetime(2026, 3, 2, 15, 0, tzinfo=UTC), end_of(date(2026, 3, 20), ZONES[0])),
+    "Platform": (datetime(2026, 3, 14, 12, 0, tzinfo=UTC), end_of(date(2026, 3, 29), ZONES[0])),
 }
 
 
@@ -116,11 +117,11 @@ def _check_that_nobody_is_forgotten(month, idle):
         for name in month.asked[person_id]:
             opens_at, closes_at = ROUNDS[name]
             opening, *reminders = PACE.plan(opens_at.replace(minute=5), closes_at, zone)
-            days = [rules.local_day(then, zone) for then, _ in told[person_id][name]]
+            days = [local_day(then, zone) for then, _ in told[person_id][name]]
             assert told[person_id][name][0][1] is Kind.INVITATION
-            next_day = rules.next_office_moment(opening.due_at, zone, after=rules.local_day(opening.due_at, zone))
-            assert rules.local_day(opening.due_at, zone) <= days[0] <= rules.local_day(next_day, zone)
-            assert {rules.local_day(each.due_at, zone) for each in reminders} <= set(days)
+            next_day = rules.next_office_moment(opening.due_at, zone, after=local_day(opening.due_at, zone))
+            assert local_day(opening.due_at, zone) <= days[0] <= local_day(next_day, zone)
+            assert {local_day(each.due_at, zone) for each in reminders} <= set(days)
             assert len(reminders) == 3
 
 
@@ -199,7 +200,15 @@ def _open(company, month, name, closes_at, dice):
     subjects = dice.sample(everybody, max(3, len(everybody) // 6))
     now = context.now()
     with context.transaction() as session:
-        cycle = drafts.make(session, name, launcher_id=company.ids["marta"], minimum=4, closes_at=closes_at, now=now)
+        cycle = drafts.make(
+            session,
+            name,
+            launcher_id=company.ids["marta"],
+            minimum=4,
+            closes_at=closes_at,
+            zone=PACE.home,
+            now=now,
+        )
         names = {person.id: person.name for person in session.scalars(select(Person))}
         for subject in subjects:
             review = drafts.add_review(session, cycle.id, subject, [company.page_id])

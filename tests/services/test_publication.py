@@ -11,12 +11,11 @@ from sqlalchemy import func, select, update
 
 from survey import context
 from survey.core import reports as rules
-from survey.core import spreads, statistics, values
+from survey.core import samples, spreads, statistics, values
 from survey.core.cycles import Phase
 from survey.core.disclosure import Group
 from survey.core.errors import IllegalStep
 from survey.core.reports import Report
-from survey.core.statistics import Moments
 from survey.services import cycles, publication, tally
 from survey.store import reports
 from survey.store.cycles import Cycle, Review
@@ -51,7 +50,7 @@ def test_intervals_use_the_spread_of_the_round(company):
     assert len(figures) > 50
     for review_id, item, figure in figures:
         cell = cells[review_id, item, figure.group]
-        interval = statistics.interval_from(Moments(cell.n, cell.total, cell.squares), pooled_sd=expected)
+        interval = samples.interval(samples.of(cell, 5, expected), 5, expected)
         assert (figure.low, figure.high) == (interval.low, interval.high)
 
 
@@ -62,7 +61,8 @@ def test_a_small_round_uses_the_usual_spread(company):
         for row in _reports(session)[review_id].rows.values():
             for figure in row.figures:
                 cell = session.get(Cell, (review_id, row.item, figure.group)).as_value()
-                interval = statistics.interval_from(Moments(cell.n, cell.total, cell.squares), points=len(row.scale))
+                points = len(row.scale)
+                interval = samples.interval(samples.of(cell, points, None), points, None)
                 assert (figure.low, figure.high) == (interval.low, interval.high)
 
 

@@ -176,7 +176,8 @@ def opened(company):
 
 def press(company, made, pace=CONSIDERATE):
     with context.transaction() as session:
-        return mailings.remind(session, made.review_id, pace=pace, actor_id=company.ids["marta"], now=context.now())
+        actor_id = company.ids["marta"]
+        return mailings.remind(session, made.review_id, pace=pace, actor_id=actor_id, now=context.now()).is_done
 
 
 def mail(company):

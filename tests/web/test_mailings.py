@@ -31,14 +31,14 @@ def test_the_list_shows_everybody_by_round_with_minutes_and_days(company):
 
 
 def test_after_one_answer_the_way_leads_to_the_next_colleague(company):
-    client, _ = _list(company)
-    company.answer(client.get_cookie("rater").value)
+    token, client, _ = _link_and_list(company)
+    company.answer(token)
     thanks = client.get("/feedback/thanks").text
     assert "One more person would like your view" in thanks
     (path,) = set(re.findall(r'href="(/feedback/[0-9a-f-]{36})"', thanks))
     assert "Go on: Ben" in thanks
     assert "Feedback for Ben" in client.get(path).text
-    company.answer(client.get_cookie("rater").value)
+    company.answer(token)
     assert "That was everything" in client.get("/feedback/thanks").text
 
 
@@ -54,9 +54,9 @@ def test_a_round_is_put_off_with_one_post_and_taken_back_with_another(company):
     day = re.search(r'<option value="([^"]+)">Tuesday 10', page).group(1)
     assert client.post("/feedback/later", data=data | {"when": "day", "day": day}).status_code == 303
     assert "You will be reminded on Tuesday 10 March 2026." in client.get("/feedback").text
-    assert client.post("/feedback/later", data=data | {"when": "never"}).status_code == 303
+    assert client.post("/feedback/later", data=data | {"when": "never", "is_meant": "y"}).status_code == 303
     assert "You get no more reminders of this round." in client.get("/feedback").text
-    assert client.post("/feedback/later", data=data | {"when": "planned"}).status_code == 303
+    assert client.post("/feedback/later", data=data | {"when": "planned", "is_meant": "y"}).status_code == 303
     assert "reminders of this round" not in client.get("/feedback").text
     assert set(_states()) == {"open"}
 
@@ -89,7 +89,7 @@ def test_the_page_of_the_mail_puts_off_too(company):
     token = company.tokens()["ana"]
     client = company.app.test_client()
     page = client.get(f"/r/{token}").text
-    data = {"csrf_token": csrf(page), "round": str(cycle_id), "when": "never"}
+    data = {"csrf_token": csrf(page), "round": str(cycle_id), "when": "never", "is_meant": "y"}
     answer = client.post(f"/r/{token}/later", data=data)
     assert answer.status_code == 303
     assert "You get no more reminders" in client.get(answer.location).text
@@ -129,7 +129,8 @@ def test_the_secret_that_stops_reminders_opens_nothing_and_all_such_pages_look_a
     stop = re.search(r"/stop/([\w-]+)", mailbox.to("ana@company.test")[1]["List-Unsubscribe"]).group(1)
     client = company.app.test_client()
     assert client.get(f"/r/{stop}").status_code == 410
-    assert client.post(f"/stop/{stop}").data == client.post("/stop/" + "x" * 43).data
+    for data in ({}, {"is_meant": "y"}, {"List-Unsubscribe": "One-Click"}):
+        assert client.post(f"/stop/{stop}", data=data).data == client.post("/stop/" + "x" * 43, data=data).data
     with context.transaction() as session:
         service.stop(session, "")
     assert len(_snoozes()) == 1
@@ -146,7 +147,7 @@ def test_what_reminding_now_says_does_not_depend_on_who_is_still_asked(company, 
         company.answer(token)
     seen.append(_remind(company, cycle_id, review_id))
     assert {said for said, _ in seen} == {
-        "The next reminder about Sam Rivera goes out now, in each rater’s office hours."
+        "The next reminder about Sam Rivera goes out now, to whoever has not finished."
     }
     assert (
         len(
@@ -182,14 +183,18 @@ def _remind(company, cycle_id, review_id):
 
 
 def _list(company):
-    """Ana's list: Sam in one round, Ben in one that ends later."""
+    return _link_and_list(company)[1:]
+
+
+def _link_and_list(company):
+    """Ana's link and list: Sam in one round, Ben in one that ends later."""
     company.open(days=14)
     company.open(OTHERS, subject="ben", days=19)
     token = company.tokens()["ana"]
     client = company.app.test_client()
     page = client.get(f"/r/{token}")
     client.post(f"/r/{token}", data={"csrf_token": csrf(page.text)})
-    return client, client.get("/feedback").text
+    return token, client, client.get("/feedback").text
 
 
 def _snoozes():

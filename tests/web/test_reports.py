@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -184,6 +185,23 @@ def test_a_later_round_does_not_change_the_report_of_an_earlier_one(company, clo
     company.run()
     with context.reading() as session:
         assert reports.read(session, review_id) == before
+
+
+def test_before_a_document_that_cannot_show_all_of_it_a_page_says_what_it_cannot_show(company):
+    cycle_id, review_id = company.open(blocks=[Section.SUCCESS_INDICATORS, Section.SEEK_FEEDBACK])
+    for token in company.tokens().values():
+        company.answer(token, words="Thanks ꦗꦮ, 谢谢")
+    finish(company, cycle_id)
+    client = company.sign_in("sam")
+    page = client.get(f"/reports/{review_id}.pdf")
+    assert page.mimetype == "text/html"
+    assert "Javanese: <bdi>ꦗꦮ</bdi>" in page.text
+    assert "谢" not in page.text
+    saved = client.get(re.search(r'href="([^"]*anyway[^"]*)"', page.text).group(1))
+    assert saved.mimetype == "application/pdf"
+    text = " ".join(one.extract_text() for one in PdfReader(io.BytesIO(saved.data)).pages)
+    assert "Thanks [Javanese script], 谢谢" in text
+    assert "no font for Javanese script" in text
 
 
 def test_hostile_words_are_shown_as_they_are(company):

@@ -1,6 +1,8 @@
 // The rater's page works without this. With it: what is left stays in view, and text fields grow and say how much
 // still fits. Nothing leaves the page, and nothing is ever blocked. Hints about words are in hints.js.
 
+const TWICE = 10_000; // milliseconds within which a second press of a button sends nothing: the first is on its way
+
 const form = document.querySelector("[data-answers]");
 const problem = document.querySelector("[data-focus]");
 
@@ -39,7 +41,15 @@ if (form) {
     }
     count();
   });
-  window.addEventListener("pageshow", count);
+  let sentAt = -TWICE;
+  form.addEventListener("submit", (event) => {
+    if (event.timeStamp - sentAt < TWICE) event.preventDefault();
+    else sentAt = event.timeStamp;
+  });
+  window.addEventListener("pageshow", () => {
+    sentAt = -TWICE;
+    count();
+  });
   count();
 }
 

@@ -4,7 +4,8 @@
 const LETTER = "\\p{L}\\p{M}";
 const WHOLE = (pattern, flags = "giu") => new RegExp(`(?<![${LETTER}\\d])(?:${pattern})(?![${LETTER}\\d])`, flags);
 
-const ADDRESS = /[^\s@<>()]+@[^\s@<>()]+\.[^\s@<>().,;:!?]{2,}/gu;
+const ADDRESS = /[^\s@<>()]+@[^\s@<>()]+\.[^\s@<>().,;:!?]{2,}/uy;
+const WORD = /[^\s@<>()]+/gu;
 
 const TOLD = "told|said|mentioned|wrote|explained|asked|showed|warned|suggested|reported|noted|pointed out";
 const PHRASE = WHOLE(
@@ -70,15 +71,43 @@ const WHY = {
  */
 export function hintsIn(text, expected = []) {
   const known = new Set(expected.flatMap((words) => words.match(/[\p{L}\p{M}]+/gu) ?? []));
+  const [address, rest] = addresses(text);
   const found = {
-    address: matches(text, ADDRESS),
-    name: names(text.replace(ADDRESS, " "), known),
+    address,
+    name: names(rest, known),
     phrase: matches(text, PHRASE),
     moment: matches(text, MOMENT),
   };
   return Object.keys(WHY)
     .filter((kind) => found[kind].length)
     .map((kind) => ({ kind, found: [...new Set(found[kind])].slice(0, 3), why: WHY[kind] }));
+}
+
+/**
+ * The e-mail addresses in `text`, and the text without them.
+ *
+ * One is looked for where a word begins and where the last one ended: nowhere else can one begin, and to look at each
+ * letter of a long text without blanks takes the square of its time.
+ */
+function addresses(text) {
+  const found = [];
+  let rest = "";
+  let kept = 0;
+  let at = 0;
+  while (at < text.length) {
+    ADDRESS.lastIndex = WORD.lastIndex = at;
+    const match = ADDRESS.exec(text);
+    if (match) {
+      found.push(match[0].trim());
+      rest += `${text.slice(kept, at)} `;
+      at = kept = ADDRESS.lastIndex;
+      continue;
+    }
+    const word = WORD.exec(text);
+    if (!word) break;
+    at = word.index > at ? word.index : WORD.lastIndex;
+  }
+  return [found, rest + text.slice(kept)];
 }
 
 function matches(text, pattern) {

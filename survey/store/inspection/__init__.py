@@ -8,7 +8,7 @@ from __future__ import annotations
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
-from survey.store.inspection import boxes, keys, sqlite_files, traces, transactions, walls
+from survey.store.inspection import boxes, keys, snapshots, sqlite_files, traces, transactions, walls
 from survey.store.inspection.looks import Look, Verdict
 from survey.store.inspection.traces import Marks
 from survey.store.keys import Keyring
@@ -31,6 +31,7 @@ def database(session: Session, keyring: Keyring) -> tuple[list[Look], Marks]:
     else:
         found += transactions.look(connection)
     found += keys.look(connection, keyring)
+    found += snapshots.look(connection)
     return sorted(found, key=lambda look: int(look.attack[1:])), marked
 
 

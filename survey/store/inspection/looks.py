@@ -19,7 +19,8 @@ class Look:
     """One attack that was tried on the installation as it is.
 
     `attack` is its number in docs/threat-model.md, `on` says what was looked at and how much of it. `found` holds a
-    phrase per finding; `obstacle` is the sentence that says why nothing could be looked at, or empty.
+    phrase per finding; `obstacle` is the sentence that says why nothing could be looked at, or empty. `said` is what is
+    worth knowing where the promise holds.
     """
 
     attack: str
@@ -27,6 +28,7 @@ class Look:
     on: str
     found: tuple[str, ...] = ()
     obstacle: str = ""
+    said: str = ""
 
     @property
     def verdict(self) -> Verdict:
