@@ -42,6 +42,7 @@ class Action(StrEnum):
     MAKE_CYCLES = "make cycles"
     RUN_CYCLE = "run a cycle"
     CHOOSE_RATERS = "choose raters"
+    VOUCH = "vouch for an outside rater"
     READ_REPORT = "read a report"
     SETTLE_OBJECTION = "settle an objection"
     LIST_TEAMS = "list team figures"
@@ -88,6 +89,12 @@ _ALLOWED: dict[Action, dict[Role, frozenset[Standing]]] = {
         Role.PEOPLE_OPERATIONS: frozenset({Standing.ANYONE}),
         Role.MANAGER: frozenset({Standing.OWN, Standing.MANAGES, Standing.LAUNCHED}),
         Role.ENGINEER: frozenset({Standing.OWN, Standing.MANAGES}),
+    },
+    # The word is of the subject or of people operations; services refuse that of the launcher, and of who chose them.
+    Action.VOUCH: {
+        Role.PEOPLE_OPERATIONS: frozenset({Standing.ANYONE}),
+        Role.MANAGER: frozenset({Standing.OWN}),
+        Role.ENGINEER: frozenset({Standing.OWN}),
     },
     Action.SETTLE_OBJECTION: {Role.PEOPLE_OPERATIONS: frozenset({Standing.ANYONE})},
     # People operations runs rounds and reads no one's report but their own.

@@ -19,6 +19,8 @@ from survey.core.sections import Section
 FOLLOWED = frozenset({Section.KEY_BEHAVIORS, Section.SUCCESS_INDICATORS, Section.MINDSET_SHIFT})
 """The sections whose figures are means, and so can be followed from round to round."""
 
+_LASTING = frozenset(Group) - {Group.SELF, Group.MANAGER, Group.POOLED, Group.OUTSIDE}
+
 Sentence = tuple[str, Section, str, str, Scale | None]
 """What must be the same in two rounds: competency, section, both sentences of a shift or the one, and the scale."""
 
@@ -79,16 +81,16 @@ def movements(
 ) -> tuple[Movement, ...]:
     """How the groups of one item moved; empty where nothing can be compared.
 
-    `typical` is the spread of this round on the item's scale. A band has no mean to compare. The pooled group
-    is another one in every round, so it is never compared; self and manager are single people, whose two ratings
-    speak for themselves.
+    `typical` is the spread of this round on the item's scale. A band has no mean to compare. Pooled and outside raters
+    are others in every round, so they are never compared; self and manager are single people, whose two ratings speak
+    for themselves.
     """
     if earlier is None or item.scale is None or item.section not in FOLLOWED:
         return ()
     then, points = earlier.by_sentence.get(sentence_of(part, item), {}), item.scale.points
     found = []
     for group, cell in cells.items():
-        if not group.is_anonymous or group is Group.POOLED or group not in then:
+        if group not in _LASTING or group not in then:
             continue
         before = samples.of(then[group], points, earlier.spreads.get(points))
         after = samples.of(cell, points, typical)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 from enum import StrEnum
@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from survey.core import days
 from survey.core.errors import BadInput, IllegalStep
-from survey.core.relationships import ANONYMOUS, Relationship
+from survey.core.relationships import ANONYMOUS, COLLEAGUES, Relationship
 
 
 class Phase(StrEnum):
@@ -155,7 +155,7 @@ def warnings(subject: str, invited: dict[Relationship, int], k: int) -> tuple[Wa
     """What will go wrong for this subject with so many raters invited per relationship, under the minimum `k`."""
     found = []
     anonymous = {group: invited.get(group, 0) for group in ANONYMOUS}
-    merged = sum(count for count in anonymous.values() if count < k)
+    merged = sum(anonymous[group] for group in COLLEAGUES if anonymous[group] < k)
     if not any(count >= k for count in anonymous.values()) and merged < k:
         found.append(
             (
@@ -168,7 +168,7 @@ def warnings(subject: str, invited: dict[Relationship, int], k: int) -> tuple[Wa
         (
             f"{subject}: {count} {group.plural.lower() if count != 1 else group.label} invited: this group can never "
             "be shown on its own.",
-            "It is counted among “others” if enough people answer; invite more, or leave it out.",
+            _NEVER_POOLED if group is Relationship.OUTSIDE else _POOLED,
         )
         for group, count in anonymous.items()
         if 0 < count < k
@@ -186,6 +186,35 @@ def warnings(subject: str, invited: dict[Relationship, int], k: int) -> tuple[Wa
     if not invited.get(Relationship.MANAGER):
         found.append((f"Nobody is asked as the manager of {subject}.", "Choose the manager among the raters."))
     return tuple(Warning(message, remedy, "raters", subject) for message, remedy in found)
+
+
+def about_made_up(names: Sequence[str]) -> tuple[Warning, ...]:
+    """A warning for people who work here and are counted as outside raters all the same."""
+    return tuple(
+        Warning(
+            f"{name} is counted as an outside rater: somebody who sets this round up put them into the directory, or "
+            "changed their address, after the round was begun or in the month before.",
+            "Ask somebody else as well, or let another colleague of people operations set up the round.",
+            "raters",
+        )
+        for name in names
+    )
+
+
+def about_waiting(names: Sequence[str]) -> tuple[Warning, ...]:
+    """A warning for people of other companies who are not asked when the round is opened now."""
+    return tuple(
+        Warning(
+            f"{name} is left out: nobody has vouched for them yet.",
+            "Wait for the word of the person under review, or of people operations; both have a mail that asks for it.",
+            "raters",
+        )
+        for name in names
+    )
+
+
+_POOLED = "It is counted among “others” if enough people answer; invite more, or leave it out."
+_NEVER_POOLED = "Outside raters are never counted with colleagues, so nobody would read them; invite more, or none."
 
 
 def about_the_end(day: date, days_off: Mapping[date, str] = NO_DAYS_OFF) -> Warning | None:

@@ -1,6 +1,6 @@
 """What may be shown: the rules of disclosure, applied once, at the tally, before any figure. The auditor checks them.
 
-The rules are named R1 to R8 as in docs/threat-model.md. What `publish` leaves out exists nowhere afterwards.
+The rules are named R1 to R9 as in docs/threat-model.md. What `publish` leaves out exists nowhere afterwards.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from survey.core import auditor, camps
 from survey.core.cycles import MINIMA
 from survey.core.errors import Unsafe
 from survey.core.questionnaires import Item, Questionnaire
-from survey.core.relationships import ANONYMOUS, Relationship
+from survey.core.relationships import COLLEAGUES, Relationship
 from survey.core.responses import Response, clean
 
 DISTRIBUTION_FROM = 6
@@ -29,6 +29,7 @@ class Group(StrEnum):
     PEER = "peer"
     DIRECT_REPORT = "direct_report"
     OTHER = "other"
+    OUTSIDE = "outside"
     POOLED = "pooled"
 
     @property
@@ -40,6 +41,10 @@ class Group(StrEnum):
     def is_anonymous(self) -> bool:
         """Whether the minimum applies."""
         return self not in {Group.SELF, Group.MANAGER}
+
+
+OF_NO_COLLEAGUES = (Group.SELF, Group.MANAGER, Group.OUTSIDE)
+"""The groups that never speak for the colleagues: figures of teams and of a whole round leave them out."""
 
 
 class Band(StrEnum):
@@ -117,7 +122,8 @@ def publish(
     that is said, and at some means that they lie far apart. R3: the groups in which fewer than k answered are pooled,
     all of them at once, so that no order is left to choose; what is still under k is dropped. There are no totals, so
     that nothing can be subtracted, and an item that too few of a group observed is left out for that group alone.
-    R7: bands. R8: self and manager are never counted with anybody. Comments of all anonymous groups lie together;
+    R7: bands. R8: self and manager are never counted with anybody. R9: outside raters are a group of their own, never
+    pooled, shown from k on or not at all. Comments of all colleagues lie together, and those of outside raters apart;
     `shuffle` puts those on one question into a random order, in place. A comment without a letter, a digit or a symbol
     is no answer: it is not shown, and not counted towards the k.
 
@@ -163,7 +169,7 @@ def _footing(
             continue
         if cell.group not in voices:
             speaking = (
-                {relationship for relationship in ANONYMOUS if Group(relationship) not in shown}
+                {relationship for relationship in COLLEAGUES if Group(relationship) not in shown}
                 if cell.group is Group.POOLED
                 else {Relationship(cell.group)}
             )
@@ -185,7 +191,10 @@ def _footing(
 
 
 def _members(responses: Sequence[Response], k: int) -> dict[Group, list[Response]]:
-    """The groups that can be shown, with their responses. Small ones are pooled, or left out."""
+    """The groups that can be shown, with their responses. Small ones are pooled, or left out.
+
+    Outside raters come last, so that what is said in words is about colleagues where any are shown.
+    """
     by_relationship: dict[Relationship, list[Response]] = {}
     for response in responses:
         by_relationship.setdefault(response.relationship, []).append(response)
@@ -195,11 +204,29 @@ def _members(responses: Sequence[Response], k: int) -> dict[Group, list[Response
         if relationship in by_relationship
         and (not relationship.is_anonymous or len(by_relationship[relationship]) >= k)
     }
-    small = [by_relationship.get(relationship, []) for relationship in ANONYMOUS if Group(relationship) not in members]
+    small = [by_relationship.get(relationship, []) for relationship in COLLEAGUES if Group(relationship) not in members]
     pooled = [response for own in small for response in own]
     if len(pooled) >= k:
         members[Group.POOLED] = pooled
+    if Group.OUTSIDE in members:
+        members[Group.OUTSIDE] = members.pop(Group.OUTSIDE)
     return members
+
+
+def seated(responses: Iterable[Response], invited: Mapping[str, int]) -> list[Response]:
+    """The first responses of each relationship, as many as were `invited` of it at the end.
+
+    Who was replaced or withdrawn may have answered, and nobody can tell which answer is theirs. So where there are
+    more answers than places, as many are left out. Give them in random order: then it is decided by lot, and no
+    number tells that somebody answered who is not asked any more.
+    """
+    left = {relationship: invited.get(relationship, 0) for relationship in Relationship}
+    kept = []
+    for response in responses:
+        if left[response.relationship] > 0:
+            left[response.relationship] -= 1
+            kept.append(response)
+    return kept
 
 
 def _ratings(responses: Iterable[Response], item: Item) -> list[int]:
@@ -238,19 +265,24 @@ def _comments(
     for item in questionnaire.items:
         if item.scale is not None:
             continue
-        attributed, pooled = [], []
+        attributed: list[Comment] = []
+        anonymous: dict[Group, list[Comment]] = {Group.POOLED: [], Group.OUTSIDE: []}
         for response in responses:
             said = response.answers.comments.get(item.key)
             if not said or not _says_something(text := clean(said)):
                 continue
-            if response.relationship.is_anonymous:
-                pooled.append(Comment(item.key, Group.POOLED, text))
-            else:
-                attributed.append(Comment(item.key, Group(response.relationship), text))
+            group = _voice(response.relationship)
+            anonymous.get(group, attributed).append(Comment(item.key, group, text))
         yield from attributed
-        if len(pooled) >= k:
-            shuffle(pooled)
-            yield from pooled
+        for together in anonymous.values():
+            if len(together) >= k:
+                shuffle(together)
+                yield from together
+
+
+def _voice(relationship: Relationship) -> Group:
+    """Under what a comment is shown: of all colleagues it says no more than that."""
+    return Group.POOLED if relationship in COLLEAGUES else Group(relationship)
 
 
 def _says_something(text: str) -> bool:

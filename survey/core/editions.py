@@ -18,7 +18,8 @@ from survey.core.reports import Chapter, Question, Report
 class Said:
     """The answers to one open question: the subject's own, the manager's, and everybody else's in no order.
 
-    `withheld` counts those that people operations took out, `withheld_others` the anonymous ones among them.
+    Colleagues' are `others`; those of outside raters lie apart. `withheld` counts those that people operations took
+    out, `withheld_others` those of colleagues among them.
     """
 
     own: tuple[str, ...] = ()
@@ -26,6 +27,7 @@ class Said:
     others: tuple[str, ...] = ()
     withheld: int = 0
     withheld_others: int = 0
+    outside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,14 +88,16 @@ class Edition:
     def _said(self) -> Mapping[str, Said]:
         found: dict[str, dict[str, list[str]]] = {}
         for comment in self.comments:
-            voices = found.setdefault(comment.item, {"own": [], "manager": [], "others": []})
+            voices = found.setdefault(comment.item, {"own": [], "manager": [], "others": [], "outside": []})
             voices[_VOICES.get(comment.group, "others")].append(comment.text)
         return {
             item: self._said_to(item, found.get(item, {})) for item in {*found, *(row.item for row in self.withheld)}
         }
 
     def _said_to(self, item: str, voices: Mapping[str, list[str]]) -> Said:
-        own, manager, others = (tuple(voices.get(voice, ())) for voice in ("own", "manager", "others"))
+        own, manager, others, outside = (
+            tuple(voices.get(voice, ())) for voice in ("own", "manager", "others", "outside")
+        )
         gone = [row for row in self.withheld if row.item == item]
         return Said(
             own,
@@ -101,6 +105,7 @@ class Edition:
             others,
             withheld=sum(row.comments for row in gone),
             withheld_others=sum(row.comments for row in gone if row.group not in _VOICES),
+            outside=outside,
         )
 
 
@@ -114,4 +119,4 @@ def private_questions(chapter: Chapter) -> tuple[Question, ...]:
     return tuple(question for question in chapter.questions if question.is_private)
 
 
-_VOICES = {Group.SELF: "own", Group.MANAGER: "manager"}
+_VOICES = {Group.SELF: "own", Group.MANAGER: "manager", Group.OUTSIDE: "outside"}

@@ -24,6 +24,7 @@ class Kind(StrEnum):
     REPORT = "report"
     NOMINATION = "nomination"
     APPROVAL = "approval"
+    VOUCHING = "vouching"  # somebody of another company awaits the reader's word
     NOT_OPENED = "not_opened"
     STUCK = "stuck"  # a step that a round takes by itself was given up
     LOCKED = "locked"  # a closed round waits for its passphrase
@@ -48,8 +49,7 @@ class Colleague:
         time = f"about {self.minutes} minute{'s' if self.minutes != 1 else ''}"
         if self.relationship is Relationship.SELF:
             return f"Yourself, {time}"
-        article = "the" if self.relationship is Relationship.MANAGER else "a"
-        return f"{self.name}, as {article} {self.relationship.label}, {time}"
+        return f"{self.name}, as {self.relationship.with_article}, {time}"
 
 
 @dataclass(frozen=True)
@@ -168,6 +168,7 @@ class Letter:
             Kind.NO_REPORT: f"/reports/{self.review_id}",
             Kind.NOMINATION: f"/reviews/{self.review_id}/raters",
             Kind.APPROVAL: "/nominations",
+            Kind.VOUCHING: f"/reviews/{self.review_id}/outside",
             Kind.LOCKED: f"/rounds/{self.cycle_id}/custody/unlock",
             Kind.NOT_OPENED: f"/rounds/{self.cycle_id}",
             Kind.OBJECTION: f"/rounds/{self.cycle_id}",

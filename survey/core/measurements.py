@@ -12,7 +12,7 @@ from math import ceil
 
 from survey.core import instruments, rows
 from survey.core.questionnaires import Item, Part, Questionnaire
-from survey.core.relationships import ANONYMOUS
+from survey.core.relationships import COLLEAGUES
 from survey.core.responses import Response
 from survey.core.sections import Section
 from survey.core.statistics import Interval
@@ -115,7 +115,7 @@ def measure(
     overall: list[list[float]] = []
     answering = 0
     for subject, (questionnaire, responses) in enumerate(reviews):
-        anonymous = [response for response in responses if response.relationship.is_anonymous]
+        anonymous = [response for response in responses if response.relationship in COLLEAGUES]
         averages = (_average(questionnaire, response) for response in anonymous)
         overall.append([average for average in averages if average is not None])
         answering += bool(anonymous)
@@ -219,7 +219,7 @@ def _average(questionnaire: Questionnaire, response: Response) -> float | None:
 
 
 def _rated(part: Part) -> list[Item]:
-    return [item for item in part.items if item.scale is not None and not item.asked.isdisjoint(ANONYMOUS)]
+    return [item for item in part.items if item.scale is not None and not item.asked.isdisjoint(COLLEAGUES)]
 
 
 def _two(figure: float | None) -> float | None:

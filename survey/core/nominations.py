@@ -1,11 +1,13 @@
-"""Who may be asked about whom, who is suggested, and how far the choice is."""
+"""Who may be asked about whom, who is suggested, how far the choice is, and who is an outside rater (R9)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from survey.core.cycles import Phase
 from survey.core.errors import BadInput
 from survey.core.relationships import Relationship
 
@@ -14,6 +16,17 @@ SILENCE = timedelta(days=2)
 
 PEERS_SUGGESTED = range(5, 9)
 """How many peers make a report that can say something."""
+
+
+BEFORE_THE_DRAFT = timedelta(days=30)
+"""Whoever came so shortly before a round was begun has seen little of anybody's work, and could be made up for it."""
+
+SET_UP = timedelta(days=1)
+"""So long a directory is being filled for the first time, by one hand."""
+
+
+VOUCHING = (Phase.DRAFT, Phase.NOMINATING, Phase.OPEN)
+"""When somebody can still vouch for a rater of another company."""
 
 
 class Choice(StrEnum):
@@ -47,6 +60,53 @@ def check(subject: str, raters: Mapping[str, Relationship]) -> None:
             raise BadInput("Only the person under review can be asked as “self”, and as nothing else.")
     if sum(relationship is Relationship.MANAGER for relationship in raters.values()) > 1:
         raise BadInput("Only one manager can be asked about a person; invite the second one as “other”.")
+
+
+@dataclass(frozen=True)
+class Touch:
+    """When somebody brought a person into the directory, or to their address. `is_founding`: at its first filling."""
+
+    at: datetime
+    is_founding: bool
+
+
+def counts_as_made_up(touch: Touch, begun_at: datetime | None) -> bool:
+    """R9: whether somebody who sets up a round that was `begun_at` (None: nobody knows) could have made a person up.
+
+    A directory that was filled before the round was begun is the company, though one hand filled it.
+    """
+    if begun_at is None:
+        return True
+    if touch.is_founding and touch.at <= begun_at:
+        return False
+    return touch.at > begun_at - BEFORE_THE_DRAFT
+
+
+def may_vouch(person: str, *, subject: str, launcher: str, chosen_by: str | None, is_people_operations: bool) -> bool:
+    """Whether the word of this person lets somebody of another company be asked about `subject`.
+
+    It is that of the subject or of people operations, and never that of the launcher, or of who chose the rater.
+    """
+    if person in {launcher, chosen_by}:
+        return False
+    return person == subject or is_people_operations
+
+
+def is_own_word(chosen_by: str | None, *, subject: str, launcher: str) -> bool:
+    """Whether to choose a rater of another company was the subject's own wish already."""
+    return chosen_by == subject != launcher
+
+
+def chosen_as(kind: Relationship, *, is_external: bool) -> Relationship:
+    """As what somebody is chosen: from another company always from outside, and a colleague never by choice.
+
+    Raises `BadInput` for a manager from another company.
+    """
+    if is_external and kind is Relationship.MANAGER:
+        raise BadInput("Nobody of another company can be asked as the manager. Ask them as an outside rater.")
+    if is_external:
+        return Relationship.OUTSIDE
+    return Relationship.OTHER if kind is Relationship.OUTSIDE else kind
 
 
 def approves_itself_at(opens_at: datetime) -> datetime:

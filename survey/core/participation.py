@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from survey.core.errors import IllegalStep
-from survey.core.relationships import ATTRIBUTED, Relationship
+from survey.core.relationships import ATTRIBUTED, COLLEAGUES, Relationship
 
 NOTICE = timedelta(days=5)
 """So much time a rater who is asked later must still have: for an invitation, and for one reminder."""
@@ -53,20 +53,28 @@ def judge(
     """What a launcher is told of a review.
 
     `invited` counts who is asked per relationship, and is known to the launcher; `answered` and `declined` count all
-    relationships together. Self and manager are reckoned to have answered first, so that "enough" never promises too
-    much. Nothing in here depends on who it was.
+    relationships together, also of those who were replaced or withdrawn. All but the colleagues are reckoned to have
+    answered first, so that "enough" never promises too much. Nothing in here depends on who it was.
     """
-    attributed = sum(invited.get(relationship, 0) for relationship in ATTRIBUTED)
     asked = sum(invited.values())
-    anonymous = asked - attributed
-    if answered - attributed >= k:
+    colleagues = sum(invited.get(relationship, 0) for relationship in COLLEAGUES)
+    largest = max(colleagues, asked - colleagues - sum(invited.get(relationship, 0) for relationship in ATTRIBUTED))
+    answered = shown(answered, asked)
+    if answered - (asked - colleagues) >= k:
         outlook = Outlook.ENOUGH
-    elif anonymous - declined < k:
+    elif largest - declined < k:
         outlook = Outlook.OUT_OF_REACH
     else:
         outlook = Outlook.AT_RISK if left <= SOON else Outlook.UNDER_WAY
-    # Whoever was replaced after answering counts as an answer, and is not counted as asked any more.
-    return Participation(asked, min(answered, asked), outlook)
+    return Participation(asked, answered, outlook)
+
+
+def shown(answered: int, asked: int) -> int:
+    """How many answers may be spoken of where so many are asked: never more than these.
+
+    Whoever was replaced or withdrawn may have answered, and is not asked any more. A larger number would tell.
+    """
+    return min(answered, asked)
 
 
 def require_notice(closes_at: datetime, now: datetime) -> None:

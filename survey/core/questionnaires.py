@@ -54,6 +54,14 @@ class Item:
         """Whether the answer is a text."""
         return self.scale is None
 
+    def is_put_to(self, relationship: Relationship) -> bool:
+        """Whether raters of this relationship are asked.
+
+        Outside raters are asked what other colleagues are, also in rounds that were opened when none were known.
+        """
+        same = Relationship.OTHER if relationship is Relationship.OUTSIDE else relationship
+        return same in self.asked
+
     @property
     def is_private(self) -> bool:
         """Whether the answer is for the subject alone."""
@@ -98,7 +106,7 @@ class Questionnaire:
                     part.level,
                     part.version,
                     part.intro,
-                    tuple(item for item in part.items if relationship in item.asked),
+                    tuple(item for item in part.items if item.is_put_to(relationship)),
                 )
                 for part in self.parts
             )

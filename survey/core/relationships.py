@@ -1,4 +1,4 @@
-"""Who rates whom: the five relationships, and which of them are anonymous."""
+"""Who rates whom: the relationships, which of them are anonymous, and which of these are colleagues."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ class Relationship(StrEnum):
     PEER = "peer"
     DIRECT_REPORT = "direct_report"
     OTHER = "other"
+    OUTSIDE = "outside"  # whom the launcher could have made up (core.nominations.is_outside)
 
     @property
     def label(self) -> str:
@@ -23,6 +24,12 @@ class Relationship(StrEnum):
     def plural(self) -> str:
         """The name of the group."""
         return _LABELS[self][1]
+
+    @property
+    def with_article(self) -> str:
+        """A single rater of this kind, to be read after "as"."""
+        article = {Relationship.MANAGER: "the", Relationship.OUTSIDE: "an"}.get(self, "a")
+        return f"{article} {self.label}"
 
     @property
     def is_anonymous(self) -> bool:
@@ -36,9 +43,13 @@ _LABELS = {
     Relationship.PEER: ("peer", "Peers"),
     Relationship.DIRECT_REPORT: ("direct report", "Direct reports"),
     Relationship.OTHER: ("colleague", "Others"),
+    Relationship.OUTSIDE: ("outside rater", "Outside raters"),
 }
 
 ATTRIBUTED = frozenset({Relationship.SELF, Relationship.MANAGER})
 
 ANONYMOUS = tuple(relationship for relationship in Relationship if relationship not in ATTRIBUTED)
 """The anonymous relationships, in the order in which reports show them."""
+
+COLLEAGUES = tuple(relationship for relationship in ANONYMOUS if relationship is not Relationship.OUTSIDE)
+"""R9: those who may be pooled with each other, and never with outside raters."""

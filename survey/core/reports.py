@@ -15,7 +15,7 @@ from survey.core.changes import Earlier, Movement
 from survey.core.competencies import Page, Section
 from survey.core.disclosure import Cell, Certificate, Group, Published
 from survey.core.questionnaires import Part, Questionnaire
-from survey.core.relationships import ANONYMOUS, Relationship
+from survey.core.relationships import ANONYMOUS, COLLEAGUES, Relationship
 from survey.core.rows import COMPARED, Figure, Hearing, Row
 
 __all__ = [
@@ -134,7 +134,7 @@ def build(
     answered = dict(published.answered)
     hearing = Hearing(
         shown=tuple(group for group in answered if group.is_anonymous),
-        unheard=() if Group.POOLED in answered else _unheard(answered, invited),
+        unheard=_unheard(answered, invited),
         k=published.k,
         earlier=earlier,
         spreads=spreads or {},
@@ -175,6 +175,7 @@ def _chapter(part: Part, page: Page, cells: Mapping[str, Mapping[Group, Cell]], 
 
 
 def _unheard(answered: Mapping[Group, int], invited: Mapping[Relationship, int]) -> tuple[Relationship, ...]:
-    return tuple(
-        relationship for relationship in ANONYMOUS if invited.get(relationship) and Group(relationship) not in answered
-    )
+    """Those who were asked and are neither shown nor pooled."""
+    pooled = COLLEAGUES if Group.POOLED in answered else ()
+    silent = [relationship for relationship in ANONYMOUS if Group(relationship) not in answered]
+    return tuple(relationship for relationship in silent if invited.get(relationship) and relationship not in pooled)

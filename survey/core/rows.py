@@ -10,7 +10,7 @@ from survey.core.changes import Earlier, Movement
 from survey.core.disclosure import Band, Cell, Group
 from survey.core.labels import Johari, Perception, Spread, Standing
 from survey.core.questionnaires import Item, Part
-from survey.core.relationships import ANONYMOUS, Relationship
+from survey.core.relationships import COLLEAGUES, Relationship
 from survey.core.sections import Section
 from survey.core.statistics import Few
 
@@ -120,7 +120,7 @@ def build(part: Part, item: Item, cells: Mapping[Group, Cell], hearing: Hearing)
         withheld=tuple(group for group in asked if group not in cells),
         perception=_perception(own, lead, points, typical) if lead and own is not None else None,
         standing=_standing(lead, points) if lead else None,
-        unheard=tuple(relationship for relationship in hearing.unheard if relationship in item.asked),
+        unheard=tuple(relationship for relationship in hearing.unheard if item.is_put_to(relationship)),
         movements=changes.movements(part, item, cells, hearing.earlier, k=hearing.k, typical=typical),
     )
 
@@ -168,5 +168,5 @@ def _attributed(cells: Mapping[Group, Cell], group: Group) -> int | None:
 
 def _is_asked(item: Item, group: Group) -> bool:
     if group is Group.POOLED:
-        return any(relationship in item.asked for relationship in ANONYMOUS)
-    return Relationship(group) in item.asked
+        return any(item.is_put_to(relationship) for relationship in COLLEAGUES)
+    return item.is_put_to(Relationship(group))

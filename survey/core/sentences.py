@@ -239,7 +239,8 @@ def attended(line: Attendance, k: int) -> str:
 def pooled(report: Report) -> str:
     """That small groups are shown together."""
     return (
-        f"Groups in which fewer than {report.k} answered are shown together, as “All others”: {report.pooled} people."
+        f"Groups in which fewer than {report.k} answered are shown together, as “All others”: {report.pooled} people. "
+        "Outside raters are never among them."
     )
 
 
@@ -290,7 +291,8 @@ def nobody(said: Said, k: int) -> str:
     """Why there is no comment of others, or nothing where there is one, or was one before it was withheld."""
     if said.others or said.withheld_others:
         return ""
-    return f"Fewer than {k} people wrote something here, so it is not shown."
+    who = "colleagues" if said.outside else "people"
+    return f"Fewer than {k} {who} wrote something here, so it is not shown."
 
 
 def taken_out(said: Said) -> str:

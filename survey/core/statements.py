@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from survey.core.relationships import ANONYMOUS, Relationship
+from survey.core.relationships import ANONYMOUS, COLLEAGUES, Relationship
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,17 @@ def of(
     counts = {kind: invited.get(kind, 0) for kind in ANONYMOUS}
     # Whoever reads this has been asked, whatever was written down.
     counts[relationship] = max(counts[relationship], 1)
+    outside = counts[Relationship.OUTSIDE]
+    together = {Relationship.OUTSIDE} if relationship is Relationship.OUTSIDE else set(COLLEAGUES)
+    counts = {kind: count for kind, count in counts.items() if kind in together}
     lines = [
-        _company(relationship, counts[relationship], subject),
+        f"{_company(relationship, counts[relationship], subject)} {_from_outside(relationship, outside)}",
         f"{subject}, and the managers they report to, see figures of groups, never a single rating. "
         + _if_few_answer(relationship, counts, k),
     ]
     if has_open_questions:
-        lines.append(_words(sum(counts.values()), k))
+        who = _counted_together(relationship, outside)
+        lines.append(_words(sum(counts.values()), k, who))
     return Statement(True, tuple(lines))
 
 
@@ -67,6 +71,19 @@ def _company(relationship: Relationship, count: int, subject: str) -> str:
     return f"{count} {_plural(relationship)} were asked about {subject}, you among them."
 
 
+def _from_outside(relationship: Relationship, outside: int) -> str:
+    """How many of this rater's group are from outside (R9)."""
+    if relationship is Relationship.OUTSIDE:
+        return (
+            "Outside raters work elsewhere, or came into the directory, or to their address there, by the hand of "
+            "somebody who set this round up. They are a group of their own and are never counted with colleagues."
+        )
+    if not outside:
+        return "Nobody from outside is counted with your group."
+    were = "1 outside rater was" if outside == 1 else f"{outside} outside raters were"
+    return f"Nobody from outside is counted with your group: {were} asked too, and are a group of their own."
+
+
 def _if_few_answer(relationship: Relationship, counts: Mapping[Relationship, int], k: int) -> str:
     """What happens to the ratings of this relationship if fewer than k answer, as far as the numbers allow it."""
     count = counts[relationship]
@@ -85,14 +102,20 @@ def _if_few_answer(relationship: Relationship, counts: Mapping[Relationship, int
     return f"{condition}, your ratings are pooled with other small groups, or not shown at all."
 
 
-def _words(asked: int, k: int) -> str:
-    """Who reads the open answers, and when."""
+def _words(asked: int, k: int, who: str) -> str:
+    """Who reads the open answers, and when; `who` are those who are counted together."""
     if asked < k:
         return "For the same reason, nobody will read what you write here. You can leave those questions empty."
     return (
         f"What you write is shown to the same people word for word, mixed with the words of others and in random "
-        f"order, and only if at least {k} people answer that question."
+        f"order, and only if at least {k} {who} answer that question."
     )
+
+
+def _counted_together(relationship: Relationship, outside: int) -> str:
+    if relationship is Relationship.OUTSIDE:
+        return "outside raters"
+    return "colleagues" if outside else "people"
 
 
 def _plural(relationship: Relationship) -> str:

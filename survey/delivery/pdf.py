@@ -252,7 +252,8 @@ def _voices(said: Said, own_label: str, k: int) -> Mapping[str, Any]:
         "nobody": sentences.nobody(said, k),
         "taken_out": sentences.taken_out(said),
         "others": _all_broken(said.others),
-        "named": [["Manager", _broken(text)] for text in said.manager]
+        "named": [["Outside rater", _broken(text)] for text in said.outside]
+        + [["Manager", _broken(text)] for text in said.manager]
         + [[own_label, _broken(text)] for text in said.own],
     }
 

@@ -146,7 +146,13 @@ def _figure(figure: Figure, points: int) -> tuple[Value, ...]:
 def _wrote(edition: Edition, chapter: Chapter) -> Iterator[tuple[Value, ...]]:
     for question in chapter.questions:
         said = edition.said(question)
-        for voice, texts in (("Colleagues", said.others), ("Manager", said.manager), ("Self", said.own)):
+        voices = (
+            ("Colleagues", said.others),
+            ("Outside raters", said.outside),
+            ("Manager", said.manager),
+            ("Self", said.own),
+        )
+        for voice, texts in voices:
             for text in texts:
                 yield (chapter.title, question.text, voice, text)
         if gone := sentences.taken_out(said):

@@ -11,12 +11,13 @@ from datetime import UTC, date, datetime, tzinfo
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
-from survey.core import cycles, days, greetings, names, questionnaires, releases
+from survey.core import cycles, days, greetings, names, nominations, questionnaires, releases
 from survey.core.competencies import Section
 from survey.core.cycles import Phase, Warning
 from survey.core.errors import BadInput, NotFound
 from survey.core.nominations import Choice
-from survey.core.relationships import Relationship
+from survey.core.relationships import COLLEAGUES, Relationship
+from survey.store import asking, hands
 from survey.store import cycles as store
 from survey.store.competencies import CompetencyPage
 from survey.store.custody import Custody
@@ -73,6 +74,7 @@ def make(
         closes_at=cycles.check_end(now, end),
         time_zone=days.zone_name(zone),
         blocks=sorted(set(blocks) | questionnaires.ALWAYS_ON),
+        begun_at=now,
     )
     session.add(cycle)
     session.flush()
@@ -99,7 +101,7 @@ def copy(
     cycle.greeting, cycle.reminders = source.greeting, source.reminders
     cycle.manager_days = source.manager_days
     newest = _newest(session)
-    active = set(session.scalars(select(Person.id).where(Person.is_active)))
+    active = dict(session.execute(select(Person.id, Person.is_external).where(Person.is_active)).all())
     new_ids: dict[uuid.UUID, uuid.UUID] = {}
     for review in source.reviews:
         subject = review.subject
@@ -117,12 +119,20 @@ def copy(
         .where(Review.cycle_id == source_id)
     )
     rows = [
-        {"review_id": new_ids[review_id], "rater_id": rater_id, "relationship": kind}
+        {
+            "review_id": new_ids[review_id],
+            "rater_id": rater_id,
+            "relationship": nominations.chosen_as(Relationship(kind), is_external=active[rater_id]),
+            "chosen_by_id": launcher_id,
+            "awaits_word": active[rater_id],
+        }
         for review_id, rater_id, kind in raters
         if review_id in new_ids and rater_id in active
     ]
     if rows:
         session.execute(insert(Nomination), rows)
+    for review_id in {row["review_id"] for row in rows if row["awaits_word"]}:
+        asking.ask_for_word(session, session.get_one(Review, review_id), now=now)
     return cycle
 
 
@@ -176,12 +186,7 @@ def add_review(session: Session, cycle_id: uuid.UUID, subject_id: uuid.UUID, pag
         raise BadInput("This person is not known here.")
     if session.scalar(select(Review.id).where(Review.cycle_id == cycle_id, Review.subject_id == subject_id)):
         raise BadInput(f"{subject.name} is in this round already.")
-    known = set(session.scalars(select(CompetencyPage.id).where(CompetencyPage.id.in_(page_ids))))
-    if not page_ids or known != set(page_ids):
-        raise BadInput("Choose at least one page that this person will be reviewed on.")
-    review = _add(session, cycle, subject_id, page_ids)
-    session.flush()
-    return review
+    return store.put_under_review(session, cycle, subject_id, page_ids)
 
 
 def remove_review(session: Session, review_id: uuid.UUID) -> None:
@@ -285,7 +290,7 @@ def warnings(
         select(Person.name, func.count())
         .join(Nomination, Nomination.rater_id == Person.id)
         .join(Review, Review.id == Nomination.review_id)
-        .where(Review.cycle_id == cycle_id)
+        .where(Review.cycle_id == cycle_id, Nomination.awaits_word.is_(False))
         .group_by(Person.id)
         .having(func.count() > MANY_COLLEAGUES)
         .order_by(*by_name())
@@ -295,6 +300,7 @@ def warnings(
         for name, count in load
     ]
     chosen = _chosen(session, cycle_id)
+    found += _about_outside(session, cycle)
     for review_id, name in session.execute(
         select(Review.id, Person.name)
         .join(Person, Person.id == Review.subject_id)
@@ -303,6 +309,18 @@ def warnings(
     ):
         found += cycles.warnings(name, dict(chosen.get(review_id, {})), cycle.minimum)
     return found
+
+
+def _about_outside(session: Session, cycle: Cycle) -> list[Warning]:
+    """Who is counted as an outside rater though they work here, and who is left out because they await a word."""
+    chosen = select(Person.name).join(Nomination, Nomination.rater_id == Person.id)
+    chosen = chosen.join(Review, Review.id == Nomination.review_id).where(Review.cycle_id == cycle.id)
+    chosen = chosen.distinct().order_by(Person.name)
+    outside = hands.outside(session, cycle)
+    anonymous = Nomination.relationship.in_(COLLEAGUES)
+    made_up = session.scalars(chosen.where(Person.id.in_(outside), Person.is_external.is_(False), anonymous)).all()
+    waiting = session.scalars(chosen.where(Nomination.awaits_word)).all()
+    return [*cycles.about_made_up(made_up), *cycles.about_waiting(waiting)]
 
 
 def schedule(session: Session, cycle_id: uuid.UUID, *, is_on: bool) -> None:
@@ -367,17 +385,23 @@ def _suggest(session: Session, added: Sequence[tuple[uuid.UUID, Person]]) -> Non
 
 
 def _chosen(session: Session, cycle_id: uuid.UUID) -> dict[uuid.UUID, Counter[Relationship]]:
-    """How many are chosen per review and relationship."""
+    """How many are chosen per review and relationship, outside raters as such, and without who awaits a word."""
     chosen: dict[uuid.UUID, Counter[Relationship]] = {}
-    for review_id, kind, count in session.execute(
+    asked = (
         select(Nomination.review_id, Nomination.relationship, func.count())
         .join(Review, Review.id == Nomination.review_id)
-        .where(Review.cycle_id == cycle_id)
+        .where(Review.cycle_id == cycle_id, Nomination.awaits_word.is_(False))
         .group_by(Nomination.review_id, Nomination.relationship)
-    ):
+    )
+    for review_id, kind, count in session.execute(asked):
         chosen.setdefault(review_id, Counter())[Relationship(kind)] = count
+    outside = hands.outside(session, store.get(session, cycle_id))
+    for review_id, kind, count in session.execute(asked.where(Nomination.rater_id.in_(outside))) if outside else ():
+        if Relationship(kind).is_anonymous:
+            chosen[review_id][Relationship(kind)] -= count
+            chosen[review_id][Relationship.OUTSIDE] += count
     order = list(Relationship)
     return {
-        review_id: Counter(dict(sorted(counts.items(), key=lambda pair: order.index(pair[0]))))
+        review_id: +Counter(dict(sorted(counts.items(), key=lambda pair: order.index(pair[0]))))
         for review_id, counts in chosen.items()
     }

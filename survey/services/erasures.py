@@ -17,6 +17,7 @@ from survey.core.errors import IllegalStep, NotFound
 from survey.core.people import LANGUAGE
 from survey.store import audit, departures, people, received
 from survey.store.cycles import Cycle, Review
+from survey.store.hands import Hand
 from survey.store.imports import PeopleImport
 from survey.store.mailings import Mailing, RefusedAddress, Snooze
 from survey.store.nominations import Nomination
@@ -88,8 +89,8 @@ def erase(session: Session, person_id: uuid.UUID, *, actor_id: uuid.UUID, now: d
     reviews = session.scalars(select(Review.id).where(Review.subject_id == person_id)).all()
     received.forget(session, reviews)
     session.execute(update(Plan).where(Plan.shared_with_id == person_id).values(shared_with_id=None))
-    for mailed in (Mailing, Snooze, RefusedAddress):
-        session.execute(delete(mailed).where(mailed.person_id == person_id))
+    for known in (Mailing, Snooze, RefusedAddress, Hand):
+        session.execute(delete(known).where(known.person_id == person_id))
     session.execute(delete(Mail).where(or_(Mail.person_id == person_id, Mail.reference.in_([*reviews, person_id]))))
     # Whichever file is waiting, the person may stand in it.
     session.execute(delete(PeopleImport))
@@ -104,7 +105,7 @@ def erase(session: Session, person_id: uuid.UUID, *, actor_id: uuid.UUID, now: d
 
 def touched() -> Sequence[str]:
     """The tables that an erasure takes from, for the vacuum after it."""
-    own = ("person", "sign_in", "sign_in_link", "outbox", "mailing", "snooze", "refused_address")
+    own = ("person", "sign_in", "sign_in_link", "outbox", "mailing", "snooze", "refused_address", "hand")
     return (*received.TABLES, "planned_step", *own, "nomination", "review", "people_import")
 
 

@@ -18,7 +18,7 @@ from survey.core.audit import Event
 from survey.core.errors import BadInput, NotFound
 from survey.core.imports import Plan, Update
 from survey.core.people import Profile
-from survey.store import audit, departures, people
+from survey.store import audit, departures, hands, people
 from survey.store.imports import PeopleImport
 from survey.store.people import Person
 
@@ -188,10 +188,12 @@ def _carry_out(
         return
     ids |= {each.person.address: uuid.uuid4() for each in plan.additions}
     table = cast(Table, Person.__table__)
+    founding = hands.is_founding(session, actor_id, now=now)
     _in_parts(session, insert(table), [_values(each, ids) for each in _downwards(plan)])
     for fields, rows in _by_fields(plan.updates, ids).items():
         changed = update(table).where(table.c.id == bindparam("person"))
         _in_parts(session, changed.values({field: bindparam(field) for field in fields}), rows)
+    hands.note(session, _brought(plan, ids), actor_id, founding=founding, now=now)
     departures.deactivate(session, [ids[person.address] for person in plan.departures])
     counts = {"added": plan.additions, "changed": plan.updates, "deactivated": plan.departures}
     audit.record(
@@ -202,6 +204,12 @@ def _carry_out(
         now=now,
         detail={word: str(len(those)) for word, those in counts.items()},
     )
+
+
+def _brought(plan: Plan, ids: Mapping[str, uuid.UUID]) -> list[uuid.UUID]:
+    """Whom this file brings into the directory: new people, those who come back, and those who worked elsewhere."""
+    joined = [each.after for each in plan.updates if each.before.is_external or not each.before.is_active]
+    return [ids[person.address] for person in (*(each.person for each in plan.additions), *joined)]
 
 
 def _downwards(plan: Plan) -> list[Profile]:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, tzinfo
 from email.utils import getaddresses
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, delete, exists, func, or_, select
+from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from survey.core import cycles, days, names, nominations
@@ -20,8 +20,8 @@ from survey.core.errors import BadInput, IllegalStep, NotFound
 from survey.core.letters import Kind
 from survey.core.nominations import Choice
 from survey.core.relationships import Relationship
+from survey.store import asking, hands, outbox
 from survey.store import cycles as rounds
-from survey.store import outbox
 from survey.store.cycles import Cycle, Review
 from survey.store.nominations import Nomination
 from survey.store.people import Person, by_address, by_name, is_called, reports_to
@@ -41,6 +41,7 @@ class Candidate:
     team: str
     is_external: bool
     why: str = ""
+    is_outside: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,8 @@ def candidates(
         wanted = or_(wanted, Person.id.in_(found))
     rows = session.scalars(
         select(Person).where(wanted, Person.is_active, Person.id != review.subject_id).order_by(*by_name())
-    )
+    ).all()
+    outside = hands.outside(session, review.cycle, [row.id for row in rows])
     return [
         Candidate(
             row.id,
@@ -107,27 +109,60 @@ def candidates(
             row.team,
             row.is_external,
             "works beside or below" if row.id in chart else "chosen before" if row.id in earlier else "",
+            row.id in outside,
         )
         for row in rows
     ]
 
 
-def choose(session: Session, review_id: uuid.UUID, raters: Mapping[uuid.UUID, Relationship]) -> None:
-    """Exactly these raters for the review, in place of those chosen before.
+def choose(
+    session: Session,
+    review_id: uuid.UUID,
+    raters: Mapping[uuid.UUID, Relationship],
+    *,
+    actor_id: uuid.UUID | None = None,
+) -> list[uuid.UUID]:
+    """Exactly these raters for the review, in place of those chosen before; the value names who newly awaits a word.
 
-    Raises `NotFound`, `IllegalStep` after launch, and `BadInput` for raters that cannot be asked.
+    People of other companies are chosen as outside raters, whatever they are called here; where the program chooses
+    (`actor_id` None), they need nobody's word. Raises `NotFound`, `IllegalStep` after launch, and `BadInput` for raters
+    that cannot be asked.
     """
     review = _review(session, review_id)
     cycles.require(Phase(review.cycle.phase), Phase.DRAFT, Phase.NOMINATING)
-    nominations.check(str(review.subject_id), {str(rater): kind for rater, kind in raters.items()})
-    known = set(session.scalars(select(Person.id).where(Person.id.in_(raters.keys()), Person.is_active)))
+    kinds = _checked(session, review, raters)
+    before = {row.rater_id: row for row in session.scalars(select(Nomination).where(Nomination.review_id == review_id))}
+    for rater, row in before.items():
+        if rater not in kinds:
+            session.delete(row)
+    needs_no_word = nominations.is_own_word(
+        str(actor_id), subject=str(review.subject_id), launcher=str(review.cycle.launcher_id)
+    )
+    awaiting = []
+    for rater, kind in kinds.items():
+        if rater in before:
+            before[rater].relationship = kind
+            continue
+        waits = kind is Relationship.OUTSIDE and actor_id is not None and not needs_no_word
+        session.add(
+            Nomination(review_id=review_id, rater_id=rater, relationship=kind, chosen_by_id=actor_id, awaits_word=waits)
+        )
+        awaiting += [rater] if waits else []
+    session.flush()
+    return awaiting
+
+
+def _checked(
+    session: Session, review: Review, raters: Mapping[uuid.UUID, Relationship]
+) -> dict[uuid.UUID, Relationship]:
+    """These raters, each as what they can be chosen. Raises `BadInput` for whoever cannot be asked."""
+    is_known = (Person.id.in_(raters.keys()), Person.is_active)
+    known = dict(session.execute(select(Person.id, Person.is_external).where(*is_known)).all())
     if len(known) < len(raters):
         raise BadInput("Some of these people are not known here any more. Please choose again.")
-    session.execute(delete(Nomination).where(Nomination.review_id == review_id))
-    session.add_all(
-        Nomination(review_id=review_id, rater_id=rater, relationship=kind) for rater, kind in raters.items()
-    )
-    session.flush()
+    kinds = {rater: nominations.chosen_as(kind, is_external=known[rater]) for rater, kind in raters.items()}
+    nominations.check(str(review.subject_id), {str(rater): kind for rater, kind in kinds.items()})
+    return kinds
 
 
 def propose(
@@ -149,22 +184,39 @@ def propose(
         raise IllegalStep("Your raters have been approved. Ask your manager if somebody is missing.")
     kept = {rater: kind for rater, kind in of(session, review_id).items() if not kind.is_anonymous}
     anonymous = {rater: kind for rater, kind in raters.items() if kind.is_anonymous and rater not in kept}
-    externals = dict.fromkeys(invite_external(session, addresses), Relationship.OTHER)
-    choose(session, review_id, externals | anonymous | kept)
+    typed = invite_external(session, addresses)
+    externals = dict.fromkeys(typed, Relationship.OUTSIDE)
+    choose(session, review_id, externals | anonymous | kept, actor_id=review.subject_id)
+    if review.subject_id != review.cycle.launcher_id:
+        _take_own_word(session, review_id, typed)
     review.choice = Choice.PROPOSED
     if review.subject.manager_id is not None:
         _tell_manager(session, review.subject.manager_id, review.cycle_id, "first", now)
 
 
 def approve(
-    session: Session, review_id: uuid.UUID, raters: Mapping[uuid.UUID, Relationship], *, addresses: str = ""
-) -> None:
-    """The choice as the manager or the launcher wants it. In a draft it is simply kept."""
+    session: Session,
+    review_id: uuid.UUID,
+    raters: Mapping[uuid.UUID, Relationship],
+    *,
+    addresses: str = "",
+    actor_id: uuid.UUID | None = None,
+    now: datetime | None = None,
+) -> int:
+    """The choice as the manager or the launcher wants it. In a draft it is simply kept.
+
+    The value is how many of other companies newly await the word of somebody else, who gets a mail `now`. Without an
+    `actor_id` it is the launcher who chooses.
+    """
     review = _review(session, review_id)
-    externals = dict.fromkeys(invite_external(session, addresses), Relationship.OTHER)
-    choose(session, review_id, externals | dict(raters))
+    externals = dict.fromkeys(invite_external(session, addresses), Relationship.OUTSIDE)
+    actor_id = actor_id or review.cycle.launcher_id
+    awaiting = choose(session, review_id, externals | dict(raters), actor_id=actor_id)
+    if awaiting and now is not None:
+        asking.ask_for_word(session, review, now=now)
     if review.cycle.phase == Phase.NOMINATING:
         review.choice = Choice.APPROVED
+    return len(awaiting)
 
 
 def invite_external(session: Session, addresses: str) -> list[uuid.UUID]:
@@ -283,12 +335,30 @@ def of(session: Session, review_id: uuid.UUID) -> dict[uuid.UUID, Relationship]:
     return {rater: Relationship(kind) for rater, kind in rows}
 
 
+def counted(session: Session, review_id: uuid.UUID) -> dict[uuid.UUID, Relationship]:
+    """The raters whom the launch would ask, each as what they are counted: outside raters as such."""
+    review = _review(session, review_id)
+    outside = hands.outside(session, review.cycle)
+    rows = session.execute(
+        select(Nomination.rater_id, Nomination.relationship).where(
+            Nomination.review_id == review_id, Nomination.awaits_word.is_(False)
+        )
+    )
+    return {rater: hands.counted_as(kind, rater, outside) for rater, kind in rows}
+
+
+def awaiting(session: Session, review_id: uuid.UUID) -> set[uuid.UUID]:
+    """The raters who await somebody's word."""
+    waiting = (Nomination.review_id == review_id, Nomination.awaits_word)
+    return set(session.scalars(select(Nomination.rater_id).where(*waiting)))
+
+
 def load(session: Session, cycle_id: uuid.UUID, raters: Iterable[uuid.UUID] | None = None) -> dict[uuid.UUID, int]:
     """About how many people each rater of this cycle is asked; of these raters only, if some are named."""
     rows = (
         select(Nomination.rater_id, func.count())
         .join(Review, Review.id == Nomination.review_id)
-        .where(Review.cycle_id == cycle_id)
+        .where(Review.cycle_id == cycle_id, Nomination.awaits_word.is_(False))
         .group_by(Nomination.rater_id)
     )
     if raters is not None:
@@ -301,6 +371,12 @@ def _review(session: Session, review_id: uuid.UUID) -> Review:
     if row is None:
         raise NotFound("There is no such review.")
     return row
+
+
+def _take_own_word(session: Session, review_id: uuid.UUID, rater_ids: Iterable[uuid.UUID]) -> None:
+    """To type somebody's address about oneself is the word that they need."""
+    theirs = (Nomination.review_id == review_id, Nomination.rater_id.in_(list(rater_ids)))
+    session.execute(update(Nomination).where(*theirs).values(awaits_word=False))
 
 
 def _require_nominating(row: Review) -> None:

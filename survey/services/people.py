@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,7 +16,7 @@ from survey.core.access import Role, Standing
 from survey.core.audit import Event
 from survey.core.errors import BadInput, NotFound
 from survey.core.people import Profile
-from survey.store import audit, departures, people
+from survey.store import asking, audit, departures, hands, people
 from survey.store.people import Person
 
 
@@ -79,6 +79,7 @@ def profile(session: Session, person: Person) -> Profile:
 def enter(session: Session, known: Profile, *, actor_id: uuid.UUID, now: datetime) -> Person:
     """A new person with this profile. Raises `BadInput` for an address that is taken, or a manager who is not here."""
     people.take_turns(session)
+    founding = hands.is_founding(session, actor_id, now=now)
     person = add(
         session,
         known.name,
@@ -90,6 +91,7 @@ def enter(session: Session, known: Profile, *, actor_id: uuid.UUID, now: datetim
         time_zone=known.time_zone,
         language=known.language,
     )
+    hands.note(session, [person.id], actor_id, founding=founding, now=now)
     _record(session, person.id, "added", actor_id=actor_id, now=now)
     return person
 
@@ -97,6 +99,7 @@ def enter(session: Session, known: Profile, *, actor_id: uuid.UUID, now: datetim
 def change(session: Session, person_id: uuid.UUID, known: Profile, *, actor_id: uuid.UUID, now: datetime) -> Person:
     """The person with another profile; whether they are active stays.
 
+    With another address they are withdrawn where the actor set up who is asked; asked again, they are outside raters.
     Raises `NotFound`, and `BadInput` for an address that is taken, a manager who is not here or who stands below, and
     where nobody would be left in people operations.
     """
@@ -104,6 +107,8 @@ def change(session: Session, person_id: uuid.UUID, known: Profile, *, actor_id: 
     person = get(session, person_id)
     if known.address != person.address:
         _free(session, known.address)
+        hands.note(session, [person_id], actor_id, founding=False, now=now)
+        asking.withdraw_where_set_up(session, person_id, actor_id)
     if known.manager != profile(session, person).manager:
         person.manager_id = _manager_of(session, person_id, known)
     if person.role == Role.PEOPLE_OPERATIONS and known.role is not Role.PEOPLE_OPERATIONS:
@@ -137,6 +142,7 @@ def reactivate(session: Session, person_id: uuid.UUID, *, actor_id: uuid.UUID, n
     person = get(session, person_id)
     if not person.is_active:
         person.is_active = True
+        hands.note(session, [person_id], actor_id, founding=False, now=now)
         _record(session, person_id, "reactivated", actor_id=actor_id, now=now)
     return person
 
@@ -195,6 +201,11 @@ def managers(session: Session, *, limit: int) -> Sequence[str]:
         .order_by(Person.address)
         .limit(limit)
     ).all()
+
+
+def named(session: Session, person_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, str]:
+    """The names of these people by id."""
+    return people.names(session, person_ids)
 
 
 def at(session: Session, address: str) -> Person:

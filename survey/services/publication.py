@@ -21,7 +21,7 @@ from survey.core.access import Standing
 from survey.core.audit import Event
 from survey.core.changes import Earlier
 from survey.core.cycles import ATTEMPTS, Phase
-from survey.core.disclosure import Group, Published
+from survey.core.disclosure import OF_NO_COLLEAGUES, Published
 from survey.core.errors import IllegalStep
 from survey.core.relationships import Relationship
 from survey.store import attempts
@@ -137,7 +137,7 @@ def _distributions(session: Session, cycle_id: uuid.UUID) -> Iterator[tuple[uuid
     cells = session.scalars(
         select(Cell)
         .join(Review, Review.id == Cell.review_id)
-        .where(Review.cycle_id == cycle_id, Cell.counts.is_not(None), Cell.group.not_in([Group.SELF, Group.MANAGER]))
+        .where(Review.cycle_id == cycle_id, Cell.counts.is_not(None), Cell.group.not_in(OF_NO_COLLEAGUES))
         .execution_options(yield_per=1000)
     )
     return ((cell.review_id, cell.as_value()) for cell in cells)

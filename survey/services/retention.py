@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from survey.core import cycles
+from survey.core import cycles, participation
 from survey.core.audit import Event
 from survey.core.cycles import Phase
 from survey.core.letters import Kind
@@ -45,7 +45,7 @@ def delete_invitations(session: Session, *, before: datetime, now: datetime) -> 
             ).all()
         )
         for review in session.scalars(select(Review).where(Review.cycle_id == cycle_id)):
-            review.answered = answered.get(review.id, 0)
+            review.answered = participation.shown(answered.get(review.id, 0), sum((review.invited or {}).values()))
         session.flush()
         deleted = session.scalar(select(func.count()).select_from(Invitation).where(Invitation.review_id.in_(reviews)))
         asked = select(Invitation.id).where(Invitation.review_id.in_(reviews))

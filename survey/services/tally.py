@@ -8,7 +8,7 @@ counted, `measure` looks once over its answers; reports are built afterwards, in
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from secrets import SystemRandom
@@ -17,7 +17,7 @@ from nacl.public import PrivateKey
 from sqlalchemy import and_, bindparam, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from survey.core import cycles, disclosure, measurements, questionnaires, values
+from survey.core import cycles, disclosure, measurements, participation, questionnaires, values
 from survey.core.audit import Event
 from survey.core.cycles import ATTEMPTS, Phase
 from survey.core.disclosure import Published
@@ -170,7 +170,9 @@ def count(session: Session, review_ids: Sequence[uuid.UUID], keyring: Keyring) -
         if row.is_cancelled:
             continue
         try:
-            published[row.id] = _publish(row.questionnaire, boxes.pop(row.id), keys[row.cycle_id], row.minimum)
+            published[row.id] = _publish(
+                row.questionnaire, boxes.pop(row.id), keys[row.cycle_id], row.minimum, row.invited
+            )
         except Unsafe:
             objected.append(row.id)
     counted = [row.id for row in rows if row.id not in objected]
@@ -191,11 +193,15 @@ class Counted:
     cycles: Collection[uuid.UUID]
 
 
-def _publish(questionnaire: str, boxes: Sequence[bytes], private_key: PrivateKey, k: int) -> Published:
+def _publish(
+    questionnaire: str, boxes: Sequence[bytes], private_key: PrivateKey, k: int, invited: Mapping[str, int] | None
+) -> Published:
     """What may be said of one review. Its answers are nowhere but in here."""
     randomness = SystemRandom()
     responses = [envelopes.unseal(box, private_key) for box in boxes]
     randomness.shuffle(responses)
+    if invited is not None:
+        responses = disclosure.seated(responses, invited)
     return disclosure.publish(questionnaires.parsed(questionnaire), responses, k=k, shuffle=randomness.shuffle)
 
 
@@ -294,6 +300,22 @@ def abandon(session: Session, review_id: uuid.UUID, *, actor_id: uuid.UUID, now:
     _give_up(session, review, actor_id, now)
 
 
+def delete_review(session: Session, review_id: uuid.UUID, *, actor_id: uuid.UUID | None = None, now: datetime) -> None:
+    """Deletes a review of an open cycle that nobody is asked about any more, with its sealed answers, unopened.
+
+    Raises `IllegalStep` for any other. Nominations and invitations go with it.
+    """
+    review = session.scalar(select(Review).where(Review.id == review_id).with_for_update(of=Review))
+    if review is None or review.cycle.phase != Phase.OPEN:
+        raise IllegalStep("Only of a round that is open can a review be deleted.")
+    cycle_id = review.cycle_id
+    envelopes.discard(session, [review_id])
+    session.execute(delete(Review).where(Review.id == review_id).execution_options(synchronize_session=False))
+    session.expire_all()
+    detail = {"taken out": "1"}
+    audit.record(session, Event.CYCLE_CHANGED, actor_id=actor_id, about=cycle_id, now=now, detail=detail)
+
+
 def abandon_locked(session: Session, cycle_id: uuid.UUID, *, actor_id: uuid.UUID, now: datetime) -> None:
     """Publishes nothing for any review of a cycle whose passphrase is lost. Raises `IllegalStep` for any other."""
     cycle = session.scalar(select(Cycle).where(Cycle.id == cycle_id).with_for_update(of=Cycle))
@@ -337,14 +359,20 @@ def _opened(
 
 def _attendance(session: Session, cycle_id: uuid.UUID) -> tuple[int, int]:
     """How many answered in a cycle, and how many were invited, in all relationships together."""
-    invited = session.scalars(select(Review.invited).where(Review.cycle_id == cycle_id))
-    answered = session.scalar(
-        select(func.count())
-        .select_from(Envelope)
-        .join(Review, Review.id == Envelope.review_id)
-        .where(Review.cycle_id == cycle_id)
+    answers = dict(
+        session.execute(
+            select(Envelope.review_id, func.count())
+            .join(Review, Review.id == Envelope.review_id)
+            .where(Review.cycle_id == cycle_id)
+            .group_by(Envelope.review_id)
+        ).all()
     )
-    return answered or 0, sum(sum((numbers or {}).values()) for numbers in invited)
+    answered = asked = 0
+    for review_id, invited in session.execute(select(Review.id, Review.invited).where(Review.cycle_id == cycle_id)):
+        places = sum((invited or {}).values())
+        answered += participation.shown(answers.get(review_id, 0), places)
+        asked += places
+    return answered, asked
 
 
 def _unfinished(session: Session, review_id: uuid.UUID) -> Review:

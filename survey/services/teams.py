@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from survey.core import days, disclosure, nodes, teams, values
 from survey.core.access import Role, Standing
 from survey.core.audit import Event
-from survey.core.disclosure import Band, Group
+from survey.core.disclosure import OF_NO_COLLEAGUES, Band, Group
 from survey.core.errors import NotFound
 from survey.core.nodes import Node
 from survey.core.questionnaires import Questionnaire
@@ -184,7 +184,7 @@ def _cells(session: Session, review_ids: Sequence[uuid.UUID]) -> Mapping[uuid.UU
     found: dict[uuid.UUID, list[disclosure.Cell]] = defaultdict(list)
     for review_id, item, group, n, total, counts, band in session.execute(
         select(Cell.review_id, Cell.item, Cell.group, Cell.n, Cell.total, Cell.counts, Cell.band).where(
-            Cell.review_id.in_(review_ids), Cell.group.not_in([Group.SELF, Group.MANAGER])
+            Cell.review_id.in_(review_ids), Cell.group.not_in(OF_NO_COLLEAGUES)
         )
     ):
         found[review_id].append(

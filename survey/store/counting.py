@@ -56,6 +56,7 @@ _DUE = (
         Cycle.phase,
         Cycle.minimum,
         Cycle.is_cancelled,
+        Review.invited,
     )
     .join(Cycle, Cycle.id == Review.cycle_id)
     .where(_IS_DUE)

@@ -28,7 +28,7 @@ from survey.core import competencies, days, questionnaires, releases, values
 from survey.core.access import Standing
 from survey.core.competencies import Section
 from survey.core.cycles import ATTEMPTS, Phase
-from survey.core.errors import NotFound
+from survey.core.errors import BadInput, NotFound
 from survey.core.nominations import Choice
 from survey.core.questionnaires import Questionnaire, Scale
 from survey.store.base import Base, Named, UtcDateTime, random_key
@@ -39,6 +39,7 @@ from survey.store.people import Person
 class Cycle(Named, Base):
     """A round of reviews. `public_key` seals its envelopes; the private one lies outside the database.
 
+    `begun_at` is when its draft was made; None where that was before this was written down.
     `opens_at` is the plan until it opens, and then when it did. `labels` are the words of the frequency scale, where
     they were changed, the opt-out last; `reminders` the slots that were left on, None for all. `manager_days` is by how
     many days managers read before the subjects; after the release `held_until` is set as long as subjects may not read.
@@ -84,6 +85,7 @@ class Cycle(Named, Base):
     time_zone: Mapped[str] = mapped_column(default="UTC", server_default="UTC")
     opener_id: Mapped[uuid.UUID | None]
     was_nominating: Mapped[bool] = mapped_column(default=False, server_default=false())
+    begun_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     @property
     def is_given_up(self) -> bool:
@@ -246,6 +248,18 @@ def titles(session: Session, cycle_id: uuid.UUID) -> dict[uuid.UUID, tuple[str, 
     ):
         found.setdefault(review_id, []).append(f"{competency}, level {level}")
     return {review_id: tuple(names) for review_id, names in found.items()}
+
+
+def put_under_review(session: Session, cycle: Cycle, subject_id: uuid.UUID, page_ids: Sequence[uuid.UUID]) -> Review:
+    """A new review of the cycle about these pages, in their order. Raises `BadInput` without one that is known."""
+    known = set(session.scalars(select(CompetencyPage.id).where(CompetencyPage.id.in_(page_ids))))
+    if not page_ids or known != set(page_ids):
+        raise BadInput("Choose at least one page that this person will be reviewed on.")
+    pages = [ReviewPage(position=position, page_id=page_id) for position, page_id in enumerate(page_ids, 1)]
+    review = Review(id=uuid.uuid4(), cycle_id=cycle.id, subject_id=subject_id, pages=pages)
+    session.add(review)
+    session.flush()
+    return review
 
 
 @dataclass(frozen=True)

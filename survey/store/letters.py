@@ -21,6 +21,7 @@ from survey.core.letters import Colleague, CyclePart, Kind, Letter
 from survey.core.mailings import Pace, Slot
 from survey.core.nominations import Choice
 from survey.core.relationships import Relationship
+from survey.store import asking
 from survey.store.base import UtcDateTime, run
 from survey.store.clocks import LastLook
 from survey.store.custody import Custody
@@ -270,6 +271,20 @@ def _approval(session: Session, mail: Taken, reader: Reader, pace: Pace, now: da
     )
 
 
+def _vouching(session: Session, mail: Taken, reader: Reader, pace: Pace, now: datetime) -> Letter | None:
+    """Whoever of another company awaits this reader's word, and about whom they would be asked."""
+    review, person = session.get(Review, mail.reference), session.get(Person, reader.id)
+    if review is None or person is None or review.cycle.phase not in nominations.VOUCHING:
+        return None
+    about = "you" if review.subject_id == reader.id else review.subject.name
+    names = [f"{rater.name} ({rater.address}), about {about}" for _, rater in asking.awaiting(session, review, person)]
+    if not names:
+        return None
+    return Letter(
+        Kind.VOUCHING, *_to(reader, mail), cycle=review.cycle.name, review_id=review.id, subjects=tuple(names)
+    )
+
+
 def _not_opened(session: Session, mail: Taken, reader: Reader, pace: Pace, now: datetime) -> Letter | None:
     cycle = session.get(Cycle, mail.reference)
     if cycle is None or cycle.phase not in {Phase.DRAFT, Phase.NOMINATING}:
@@ -301,6 +316,7 @@ _WRITERS: dict[str, Callable[[Session, Taken, Reader, Pace, datetime], Letter | 
     Kind.REPORT: _report,
     Kind.NOMINATION: _nomination,
     Kind.APPROVAL: _approval,
+    Kind.VOUCHING: _vouching,
     Kind.NOT_OPENED: _not_opened,
     Kind.STUCK: _stuck,
     Kind.CLOCK: _clock,

@@ -22,7 +22,7 @@ from survey.core.errors import BadInput, IllegalStep
 from survey.core.mailings import Pace
 from survey.core.questionnaires import Questionnaire
 from survey.core.relationships import Relationship
-from survey.store import audit, mailings, people
+from survey.store import audit, hands, mailings, people
 from survey.store.custody import Custody
 from survey.store.cycles import Cycle, Review, locked, questionnaire
 from survey.store.invitations import Invitation
@@ -48,8 +48,8 @@ def begin(
     subjects = dict(session.execute(select(Review.id, Review.subject_id).where(Review.cycle_id == cycle_id)).all())
     if not subjects:
         raise BadInput("Nobody is under review in this round yet.")
-    others = Nomination.relationship != Relationship.SELF
-    asked = select(Nomination.rater_id).where(Nomination.review_id == Review.id, others).correlate(Review)
+    others = (Nomination.relationship != Relationship.SELF, Nomination.awaits_word.is_(False))
+    asked = select(Nomination.rater_id).where(Nomination.review_id == Review.id, *others).correlate(Review)
     lonely = select(Person.name).join(Review, Review.subject_id == Person.id)
     name = session.scalar(lonely.where(Review.cycle_id == cycle_id, ~asked.exists()).order_by(*by_name()).limit(1))
     if name is not None:
@@ -58,7 +58,7 @@ def begin(
     cycle.phase, cycle.opener_id, cycle.was_nominating = opening, actor_id, was is Phase.NOMINATING
     cycle.attempts = 0
     session.flush()
-    _fix_teams(session, subjects)
+    fix_teams(session, subjects)
     return cycle
 
 
@@ -75,19 +75,24 @@ def progress(session: Session, cycle_id: uuid.UUID) -> tuple[int, int]:
     return done, total
 
 
-def freeze(session: Session, review_ids: Collection[uuid.UUID]) -> None:
+def freeze(session: Session, review_ids: Collection[uuid.UUID], *, also: uuid.UUID | None = None) -> None:
     """Freezes what these reviews of an opening cycle ask, and writes their invitations; passes over those that have.
 
-    The caller holds the lock of the cycle. Raises `BadInput` when nobody but the subject is asked about somebody.
+    Outside raters are counted as such from here on, and who awaits somebody's word is left out. The caller holds the
+    lock of the cycle; `also` sets it up, besides those that it names. Raises `BadInput` when nobody but the subject
+    is asked about somebody.
     """
     reviews = session.scalars(select(Review).where(Review.id.in_(review_ids), Review.questionnaire.is_(None))).all()
     raters: dict[uuid.UUID, list[tuple[uuid.UUID, str]]] = {row.id: [] for row in reviews}
-    for review_id, rater_id, kind in session.execute(
+    chosen = session.execute(
         select(Nomination.review_id, Nomination.rater_id, Nomination.relationship).where(
-            Nomination.review_id.in_(raters.keys())
+            Nomination.review_id.in_(raters.keys()), Nomination.awaits_word.is_(False)
         )
-    ):
-        raters[review_id].append((rater_id, kind))
+    ).all()
+    rater_ids = {row.rater_id for row in chosen}
+    outside = hands.outside(session, reviews[0].cycle, rater_ids, also=also) if reviews else set()
+    for review_id, rater_id, kind in chosen:
+        raters[review_id].append((rater_id, hands.counted_as(kind, rater_id, outside)))
     alike: dict[tuple[uuid.UUID, ...], Questionnaire] = {}
     for row in reviews:
         counts = Counter(kind for _, kind in raters[row.id])
@@ -156,7 +161,7 @@ def take_back(session: Session, cycle: Cycle) -> None:
     session.flush()
 
 
-def _fix_teams(session: Session, subjects: Mapping[uuid.UUID, uuid.UUID]) -> None:
+def fix_teams(session: Session, subjects: Mapping[uuid.UUID, uuid.UUID]) -> None:
     """Writes the managers above each subject: in one go, so that teams are those of one moment, and team by team."""
     chart = people.chart(session)
     below: dict[tuple[str, ...], list[uuid.UUID]] = {}

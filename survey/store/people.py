@@ -97,6 +97,11 @@ def take_turns(session: Session) -> None:
         session.execute(text("LOCK TABLE person IN SHARE ROW EXCLUSIVE MODE"))
 
 
+def is_operator(person: Person) -> bool:
+    """Whether this person is active in people operations."""
+    return person.is_active and person.role == Role.PEOPLE_OPERATIONS
+
+
 def has_other_operator(session: Session, person_ids: Collection[uuid.UUID]) -> bool:
     """Whether anybody but these is active in people operations."""
     return any(

@@ -31,6 +31,7 @@ from survey.web import (
     responses,
     steps,
     teams,
+    vouching,
 )
 
 
@@ -52,6 +53,7 @@ def register(app: Flask, csrf: CSRFProtect, *, redis_url: str) -> None:
         responses,
         reports,
         teams,
+        vouching,
         operations,
         comments,
         audit,

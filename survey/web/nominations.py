@@ -17,8 +17,8 @@ from survey.core.access import Action, Standing
 from survey.core.cycles import Phase, require
 from survey.core.errors import BadInput, IllegalStep
 from survey.core.nominations import Choice
-from survey.core.relationships import Relationship
-from survey.services import cycles, nominations
+from survey.core.relationships import COLLEAGUES, Relationship
+from survey.services import cycles, nominations, vouching
 from survey.store.cycles import Cycle
 
 pages = Blueprint("nominations", __name__)
@@ -26,8 +26,10 @@ pages = Blueprint("nominations", __name__)
 LONGEST_ADDRESSES = 4_000
 """Characters of addresses of other companies that are taken at once."""
 
-CHOICES = [(kind.value, kind.label.capitalize()) for kind in Relationship if kind is not Relationship.SELF]
-FOR_ONESELF = [(kind.value, kind.label.capitalize()) for kind in Relationship if kind.is_anonymous]
+CHOICES = [(kind.value, kind.label.capitalize()) for kind in (Relationship.MANAGER, *COLLEAGUES)]
+FOR_ONESELF = [(kind.value, kind.label.capitalize()) for kind in COLLEAGUES]
+OUTSIDE = [(Relationship.OUTSIDE.value, Relationship.OUTSIDE.label.capitalize())]
+"""All that people of other companies can be asked as."""
 
 
 @pages.get("/nominations")
@@ -37,7 +39,8 @@ def index() -> ResponseReturnValue:
     person = context.permit(Action.SEE_HOME)
     with context.reading() as session:
         own, team = nominations.waiting_for(session, person.id)
-    return render_template("nominations/index.html", own=own, team=team, zone=context.zone())
+        outside = vouching.waiting_for(session, person)
+    return render_template("nominations/index.html", own=own, team=team, outside=outside, zone=context.zone())
 
 
 @pages.route("/reviews/<uuid:review_id>/raters", methods=["GET", "POST"])
@@ -61,16 +64,19 @@ def choose(review_id: uuid.UUID) -> ResponseReturnValue:
         search = request.values.get("q", "").strip()[:80]
         people = nominations.candidates(session, review_id, chosen, search=search)
         load = nominations.load(session, cycle.id, [one.id for one in people])
+        awaiting_word = nominations.awaiting(session, review_id)
     is_search = request.form.get("action") == "find"
     if form.is_submitted() and not is_search:
         try:
             if not form.validate():
                 raise BadInput("The page was open for too long. Please send it once more.")
             with context.transaction() as session:
-                _keep(session, review_id, chosen, is_own=is_own)
+                awaiting = _keep(session, review_id, chosen, is_own=is_own)
         except BadInput as error:
             problem = str(error)
         else:
+            if awaiting:
+                context.wake("tasks.outbox.sweep")
             flash(_said(len(chosen), subject.name, phase, is_own=is_own), "done")
             return redirect(_back(cycle.id, phase, standing), 303)
     return (
@@ -86,6 +92,8 @@ def choose(review_id: uuid.UUID) -> ResponseReturnValue:
             chosen=chosen,
             load=load,
             choices=FOR_ONESELF if is_own else CHOICES,
+            outside=OUTSIDE,
+            awaiting=awaiting_word,
             has_self=subject.id in chosen,
             is_own=is_own,
             advice=rules.advice({str(rater): kind for rater, kind in chosen.items()}, cycle.minimum),
@@ -98,14 +106,16 @@ def choose(review_id: uuid.UUID) -> ResponseReturnValue:
     )
 
 
-def _keep(session: Session, review_id: uuid.UUID, chosen: dict[uuid.UUID, Relationship], *, is_own: bool) -> None:
+def _keep(session: Session, review_id: uuid.UUID, chosen: dict[uuid.UUID, Relationship], *, is_own: bool) -> int:
+    """How many of other companies newly await somebody's word."""
     addresses = request.form.get("addresses", "")
     if len(addresses) > LONGEST_ADDRESSES:
         raise BadInput(f"These addresses have {len(addresses):,} characters; {LONGEST_ADDRESSES:,} fit. Enter fewer.")
     if is_own:
         nominations.propose(session, review_id, chosen, addresses=addresses, now=context.now())
-    else:
-        nominations.approve(session, review_id, chosen, addresses=addresses)
+        return 0
+    actor_id = context.signed_in().id
+    return nominations.approve(session, review_id, chosen, addresses=addresses, actor_id=actor_id, now=context.now())
 
 
 def _said(count: int, name: str, phase: Phase, *, is_own: bool) -> str:
@@ -137,7 +147,7 @@ def _chosen(subject_id: uuid.UUID) -> dict[uuid.UUID, Relationship]:
         chosen[subject_id] = Relationship.SELF
     for name, value in request.form.items():
         kind, _, person_id = name.partition("-")
-        if kind == "rater" and value in {choice for choice, _ in CHOICES}:
+        if kind == "rater" and value in {choice for choice, _ in CHOICES + OUTSIDE}:
             try:
                 chosen[uuid.UUID(person_id)] = Relationship(value)
             except ValueError:

@@ -33,7 +33,12 @@ class PersonForm(FlaskForm):
     """What is known of a person."""
 
     name = StringField("Name", [InputRequired("Please enter a name.")])
-    address = EmailField("E-mail address", [InputRequired("Please enter an address.")])
+    address = EmailField(
+        "E-mail address",
+        [InputRequired("Please enter an address.")],
+        description="In rounds that you set up, whoever has an address by your hand counts as an outside rater. "
+        "Where they are asked already, they are withdrawn, and you can ask them again.",
+    )
     role = SelectField("Account", choices={role.value: role.label for role in reversed(Role)})
     manager = StringField(
         "Reports to",

@@ -33,7 +33,7 @@ def preview(cycle_id: uuid.UUID, review_id: uuid.UUID) -> ResponseReturnValue:
         row = context.runnable(session, review.cycle_id)
         if row.id != cycle_id:
             raise NotFound("There is no such review.")
-        asked = _as_asked(row, review, relationship, nominations.of(session, review_id))
+        asked = _as_asked(row, review, relationship, nominations.counted(session, review_id))
     return show(asked, {}, is_preview=True)
 
 

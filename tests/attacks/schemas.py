@@ -12,7 +12,8 @@ ANSWERS = ("envelope", "draft", "cell", "comment", "withheld", "report")
 RATERS = ("nomination", "invitation", "invitation_token", "outbox", "mailing", "snooze", "refused_address")
 
 COLUMNS = {
-    "nomination": {"review_id", "rater_id", "relationship"},
+    # Who chose a rater, and whether somebody must vouch for them: both are settled before anybody is asked.
+    "nomination": {"review_id", "rater_id", "relationship", "chosen_by_id", "awaits_word"},
     "invitation": {"id", "review_id", "rater_id", "relationship", "state"},
     "invitation_token": {"hash", "invitation_id", "stop_hash"},
     "outbox": {"id", "kind", "person_id", "reference", "slot", "due_at", "attempts", "lease_until", "state"},

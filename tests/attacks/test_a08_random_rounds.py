@@ -25,7 +25,8 @@ BEHAVIORS = tuple(
 )
 QUESTION = Item("1.seek_feedback.1", Section.SEEK_FEEDBACK, "What now?", None, EVERYBODY)
 ASKED = Questionnaire((Part("page", "Stability", 3, 1, "", (*BEHAVIORS, QUESTION)),))
-ANONYMOUS = (Relationship.PEER, Relationship.DIRECT_REPORT, Relationship.OTHER)
+COLLEAGUES = (Relationship.PEER, Relationship.DIRECT_REPORT, Relationship.OTHER)
+ANONYMOUS = (*COLLEAGUES, Relationship.OUTSIDE)
 
 RATERS = st.tuples(
     st.sampled_from(ANONYMOUS),
@@ -117,10 +118,12 @@ def test_the_order_of_responses_changes_nothing(responses, k, dice):
 @settings(max_examples=400)
 @given(ROUNDS, MINIMA)
 def test_comments_need_k_authors_and_carry_no_group(responses, k):
-    written = [one.answers.comments[QUESTION.key] for one in responses if one.answers.comments]
-    shown = [comment.text for comment in published(responses, k).comments]
-    assert Counter(shown) == (Counter(written) if len(written) >= k else Counter())
-    assert {comment.group for comment in published(responses, k).comments} <= {Group.POOLED}
+    for voices, group in ((COLLEAGUES, Group.POOLED), ((Relationship.OUTSIDE,), Group.OUTSIDE)):
+        writing = [one for one in responses if one.relationship in voices and one.answers.comments]
+        written = [one.answers.comments[QUESTION.key] for one in writing]
+        shown = [comment.text for comment in published(responses, k).comments if comment.group is group]
+        assert Counter(shown) == (Counter(written) if len(written) >= k else Counter())
+    assert {comment.group for comment in published(responses, k).comments} <= {Group.POOLED, Group.OUTSIDE}
 
 
 def test_four_peers_of_whom_one_did_not_observe_a_behavior_show_no_figure_for_it_and_no_total_betrays_it():
@@ -214,7 +217,7 @@ def incidence(responses, result):
     sets = {}
     for cell in result.cells:
         kinds = (
-            {kind for kind in ANONYMOUS if Group(kind) not in shown}
+            {kind for kind in COLLEAGUES if Group(kind) not in shown}
             if cell.group is Group.POOLED
             else {Relationship(cell.group)}
         )

@@ -15,7 +15,7 @@ from survey.core.competencies import Section
 from survey.core.disclosure import Band, Cell, Comment, Group, publish
 from survey.core.errors import Unsafe
 from survey.core.questionnaires import EVERYBODY, FREQUENCY, OTHERS_THAN_SELF, Item, Part, Questionnaire, Scale
-from survey.core.relationships import ANONYMOUS, Relationship
+from survey.core.relationships import ANONYMOUS, COLLEAGUES, Relationship
 from survey.core.responses import Answers, Response
 
 RATED, SECOND, OPEN = "1.key_behaviors.1", "1.key_behaviors.2", "1.seek_feedback.1"
@@ -232,7 +232,7 @@ def test_every_round_keeps_every_rule(round_):
     published = shown(round_.responses, k=round_.k, points=round_.points, shuffle=random.Random(0).shuffle)
     by_group = Counter(response.relationship for response in round_.responses)
     own_groups = {Group(group) for group in ANONYMOUS if by_group[group] >= round_.k}
-    small = {group for group in ANONYMOUS if 0 < by_group[group] < round_.k}
+    small = {group for group in COLLEAGUES if 0 < by_group[group] < round_.k}
 
     for cell in published.cells:
         members = small if cell.group is Group.POOLED else {Relationship(cell.group)}
@@ -277,15 +277,16 @@ def test_the_order_of_the_responses_changes_nothing_but_the_order_of_comments(ro
 def test_comments_are_shown_all_or_not_at_all_and_word_for_word(round_):
     published = shown(round_.responses, k=round_.k, points=round_.points, shuffle=random.Random(0).shuffle)
 
-    written = Counter(
-        text
-        for response in round_.responses
-        if response.relationship.is_anonymous
-        for text in response.answers.comments.values()
-    )
-    pooled = Counter(one.text for one in published.comments if one.group is Group.POOLED)
-    assert pooled == (written if written.total() >= round_.k else Counter())
-    assert {one.group for one in published.comments} <= {Group.POOLED, Group.SELF, Group.MANAGER}
+    for voices, group in ((COLLEAGUES, Group.POOLED), ((Relationship.OUTSIDE,), Group.OUTSIDE)):
+        written = Counter(
+            text
+            for response in round_.responses
+            if response.relationship in voices
+            for text in response.answers.comments.values()
+        )
+        told = Counter(one.text for one in published.comments if one.group is group)
+        assert told == (written if written.total() >= round_.k else Counter())
+    assert {one.group for one in published.comments} <= {Group.POOLED, Group.OUTSIDE, Group.SELF, Group.MANAGER}
 
 
 @settings(max_examples=300)
@@ -294,7 +295,7 @@ def test_a_rating_that_no_figure_rests_on_changes_no_figure(round_, data):
     """What was suppressed is in nothing that is published: it could have been anything."""
     published = shown(round_.responses, k=round_.k, points=round_.points)
     used = {(cell.item, cell.group) for cell in published.cells}
-    pool = {group for group in ANONYMOUS if Group(group) not in dict(published.answered)}
+    pool = {group for group in COLLEAGUES if Group(group) not in dict(published.answered)}
 
     def elsewhere(response, item, value):
         group = Group.POOLED if response.relationship in pool else Group(response.relationship)

@@ -10,7 +10,7 @@ from survey.core import statements
 from survey.core.competencies import Section
 from survey.core.disclosure import publish
 from survey.core.questionnaires import EVERYBODY, FREQUENCY, Item, Part, Questionnaire
-from survey.core.relationships import ANONYMOUS, Relationship
+from survey.core.relationships import ANONYMOUS, COLLEAGUES, Relationship
 from survey.core.responses import Answers, Response
 
 K = 4
@@ -20,7 +20,7 @@ NOT_AT_ALL = "your ratings are not shown at all."
 NEVER = "so your ratings will not be shown to anybody."
 
 
-@pytest.mark.parametrize("relationship", ANONYMOUS)
+@pytest.mark.parametrize("relationship", COLLEAGUES)
 @pytest.mark.parametrize(
     ("count", "others", "company", "few"),
     [
@@ -58,6 +58,27 @@ def test_words_that_nobody_can_ever_read_are_not_asked_for_under_another_name():
     assert "nobody" not in _of(Relationship.PEER, {"peer": 2, "other": 2}).lines[2]
 
 
+@pytest.mark.parametrize("relationship", COLLEAGUES)
+def test_a_colleague_reads_how_many_from_outside_are_asked_and_that_none_is_counted_with_them(relationship):
+    alone = _of(relationship, {relationship: 4}).lines
+    assert "Nobody from outside is counted with your group." in alone[0]
+    assert "outside rater" not in " ".join(alone)
+    beside = _of(relationship, {relationship: 4, "outside": 3}).lines
+    assert "3 outside raters were asked too, and are a group of their own." in beside[0]
+    assert alone[1] == beside[1], "outside raters lift nobody over the minimum"
+    assert "only if at least 4 colleagues answer" in beside[2]
+
+
+@pytest.mark.parametrize(("count", "few"), [(1, NEVER), (3, NEVER), (4, NOT_AT_ALL), (5, NOT_AT_ALL)])
+def test_an_outside_rater_reads_that_the_whole_group_is_from_outside_and_never_pooled(count, few):
+    said = _of(Relationship.OUTSIDE, {"outside": count, "peer": 9}).lines
+    asked = "You are the only outside rater" if count == 1 else f"{count} outside raters were asked about Sam"
+    assert said[0].startswith(asked)
+    assert "never counted with colleagues" in said[0]
+    assert few in said[1]
+    assert "pooled" not in said[1]
+
+
 def test_the_manager_reads_that_nothing_is_anonymous_and_that_no_minimum_helps():
     statement = _of(Relationship.MANAGER, {"manager": 1, "peer": 6})
     assert not statement.is_anonymous
@@ -85,7 +106,7 @@ def test_the_subject_reads_who_sees_the_ratings_and_that_reflections_stay_privat
 def test_whatever_is_said_to_be_impossible_is_impossible_whoever_answers():
     """The statement against the rules of disclosure, over every turnout of many small invitations."""
     tried = 0
-    for invited in itertools.product(range(6), range(4), range(2)):
+    for invited in itertools.product(range(6), range(4), range(2), (0, 1, 4)):
         counts = dict(zip(ANONYMOUS, invited, strict=True))
         published = [
             _published(dict(zip(ANONYMOUS, answered, strict=True)))
@@ -95,9 +116,12 @@ def test_whatever_is_said_to_be_impossible_is_impossible_whoever_answers():
             tried += 1
             said = " ".join(_of(relationship, counts).lines)
             alone = any(relationship in groups for groups, _, _ in published)
-            pooled = any("pooled" in groups and relationship not in groups and sizes[relationship]
-                         for groups, _, sizes in published)  # fmt: skip
-            words = any(has_comments for _, has_comments, _ in published)
+            pooled = relationship in COLLEAGUES and any(
+                "pooled" in groups and relationship not in groups and sizes[relationship]
+                for groups, _, sizes in published
+            )
+            group = "outside" if relationship is Relationship.OUTSIDE else "pooled"
+            words = any(group in voices for _, voices, _ in published)
             assert (NEVER_ALONE in said or NEVER in said) is not alone, (counts, said)
             assert (NEVER in said or NOT_AT_ALL in said.replace(POOLED_OR_NOT, "")) is not pooled, (counts, said)
             assert ("nobody will read" in said) is not words, (counts, said)
@@ -108,7 +132,7 @@ def _published(counts):
     answers = Answers({RATED.key: 3}, {OPEN.key: "Words."})
     responses = [Response(kind, answers) for kind, count in counts.items() for _ in range(count)]
     found = publish(ASKED, responses, k=K, shuffle=lambda comments: None)
-    return {str(cell.group) for cell in found.cells}, bool(found.comments), counts
+    return {str(cell.group) for cell in found.cells}, {str(one.group) for one in found.comments}, counts
 
 
 RATED = Item("1.key_behaviors.1", Section.KEY_BEHAVIORS, "Does it", FREQUENCY, EVERYBODY)
@@ -117,7 +141,7 @@ ASKED = Questionnaire((Part("page", "Stability", 3, 1, "", (RATED, OPEN)),))
 
 
 def _another(relationship):
-    return ANONYMOUS[(ANONYMOUS.index(relationship) + 1) % len(ANONYMOUS)]
+    return COLLEAGUES[(COLLEAGUES.index(relationship) + 1) % len(COLLEAGUES)]
 
 
 def _of(relationship, invited, *, has_open_questions=True):

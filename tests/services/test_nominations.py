@@ -69,7 +69,8 @@ def test_an_address_of_another_company_is_asked_once_the_manager_says_so(company
     with context.reading() as session:
         kim = by_address(session, "kim@partner.test")
         assert (kim.name, kim.is_external) == ("Kim Larsen", True)
-        assert nominations.of(session, review_id)[kim.id] is OTHER
+        assert nominations.of(session, review_id)[kim.id] is Relationship.OUTSIDE
+        assert nominations.awaiting(session, review_id) >= {kim.id}
         assert by_address(session, "lou@partner.test").name == "lou@partner.test"
 
 

@@ -225,6 +225,7 @@ def test_every_table_that_hangs_on_a_review_or_a_person_was_thought_of():
         "people_import.owner_id",  # deleted, of everybody
         "cycle.launcher_id",  # names nobody any more
         "review.subject_id",  # names nobody any more
+        "hand.person_id",  # deleted
         "nomination.rater_id",  # deleted in drafts, else it names nobody any more
         "invitation.rater_id",  # names nobody any more
     }
