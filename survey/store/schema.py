@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, inspect, literal, select, text
 from survey.store import (
     audit,
     canary,
+    changes,
     clocks,
     competencies,
     custody,
@@ -27,6 +28,7 @@ from survey.store import (
     outbox,
     people,
     plans,
+    readers,
     reports,
 )
 from survey.store.base import Base
@@ -58,6 +60,10 @@ TABLES = {
         outbox.Mail,
         audit.AuditEntry,
         imports.PeopleImport,
+        imports.ImportUndo,
+        changes.PersonChange,
+        changes.UnconfirmedAddress,
+        readers.ReportReader,
         custody.Custody,
         mailings.Mailing,
         mailings.Snooze,

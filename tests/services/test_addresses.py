@@ -1,0 +1,102 @@
+"""A corrected address: nothing that went to the old mailbox opens anything; on both databases."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from survey import context
+from survey.core.errors import LinkClosed
+from survey.core.letters import Kind
+from survey.services import mailings, outbox, people, sign_ins
+from survey.store.mailings import RefusedAddress, Snooze
+from survey.store.outbox import DIGEST, Mail, State
+from survey.store.people import Person
+
+
+def move(company, name, address):
+    with context.transaction() as session:
+        person_id = company.ids[name]
+        known = people.profile(session, session.get(Person, person_id))
+        people.change(
+            session, person_id, replace(known, address=address), actor_id=company.ids["noor"], now=context.now()
+        )
+
+
+def test_links_to_colleagues_in_the_old_mailbox_open_nothing_and_new_ones_go_out(company):
+    company.open()
+    old = company.tokens()["ben"]
+    move(company, "ben", "benjamin@company.test")
+    with pytest.raises(LinkClosed):
+        company.answer(old)
+    letters = [letter for letter, person in company.letters() if person == company.ids["ben"] and letter.parts]
+    assert [letter.address for letter in letters] == ["benjamin@company.test"]
+    company.answer(letters[0].token)
+
+
+def test_whoever_has_answered_is_mailed_nothing_and_leaves_the_same_rows(company):
+    company.open()
+    company.answer(company.tokens()["ben"])
+    rows = {}
+    for name in ("ben", "ana"):
+        move(company, name, f"new-{name}@company.test")
+        with context.transaction() as session:
+            mailings.gather(session, pace=context.installation().pace, now=context.now())
+            rows[name] = session.execute(
+                select(Mail.kind, Mail.state).where(Mail.person_id == company.ids[name]).order_by(Mail.kind)
+            ).all()
+    assert rows["ben"] == rows["ana"]
+    letters = [person for letter, person in company.letters() if letter.parts]
+    assert company.ids["ana"] in letters
+    assert company.ids["ben"] not in letters
+
+
+def test_sign_ins_and_links_to_sign_in_end_with_the_old_address(company):
+    browser = company.sign_in("ben")
+    with context.transaction() as session:
+        token = sign_ins.link(session, "ben@company.test", now=context.now(), life=timedelta(minutes=10))
+        sign_ins.ask(session, "ben@company.test", now=context.now())
+    move(company, "ben", "benjamin@company.test")
+    assert browser.get("/reports").status_code == 303
+    with pytest.raises(LinkClosed), context.transaction() as session:
+        sign_ins.enter(session, token, now=context.now())
+    assert not [letter for letter, _ in company.letters() if letter.kind is Kind.SIGN_IN]
+
+
+def test_what_the_old_mailbox_refused_or_put_off_does_not_hold_for_the_new_one(company):
+    cycle_id, _ = company.open()
+    company.tokens()
+    with context.transaction() as session:
+        ben = company.ids["ben"]
+        session.add(RefusedAddress(person_id=ben, address="ben@company.test"))
+        session.add(Snooze(person_id=ben, cycle_id=cycle_id, until=None))
+        failed = outbox.Mail(kind="report", person_id=ben, reference=ben, due_at=context.now(), state=State.FAILED)
+        session.add(failed)
+    move(company, "ben", "benjamin@company.test")
+    with context.reading() as session:
+        assert session.scalar(select(func.count()).select_from(RefusedAddress)) == 0
+        assert session.scalar(select(func.count()).select_from(Snooze)) == 0
+        assert session.get(Mail, failed.id).state == State.WAITING
+        # The mail of the day went elsewhere, so that it does not keep today's from going out.
+        settled = select(func.count()).select_from(Mail).where(Mail.person_id == ben, Mail.kind == DIGEST)
+        assert session.scalar(settled) == 0
+
+
+def test_another_name_ends_nothing(company):
+    company.open()
+    token = company.tokens()["ben"]
+    browser = company.sign_in("ben")
+    with context.transaction() as session:
+        known = people.profile(session, session.get(Person, company.ids["ben"]))
+        people.change(
+            session,
+            company.ids["ben"],
+            replace(known, name="Benjamin"),
+            actor_id=company.ids["noor"],
+            now=context.now(),
+        )
+    assert browser.get("/reports").status_code == 200
+    company.answer(token)
