@@ -111,19 +111,20 @@ def view(session: Session, cycle_id: uuid.UUID, person_id: uuid.UUID) -> View:
 def standing(session: Session, cycle_id: uuid.UUID, person_id: uuid.UUID) -> frozenset[Standing]:
     """How this person stands to the teams of a cycle.
 
-    A manager is whoever stood above a subject when the cycle opened, and still at the release.
+    A manager is whoever stood above a subject when the cycle opened, and at the release, and still does.
     """
     found = (
-        select(Review.id)
+        select(Review.subject_id)
         .join(Cycle, Cycle.id == Review.cycle_id)
         .where(
             Review.cycle_id == cycle_id,
             readers.stands(person_id, [Word.SETTLED]),
             readers.is_confirmed(person_id),
         )
-        .limit(1)
     )
-    return frozenset({Standing.MANAGES}) if session.scalar(found) else frozenset()
+    settled = set(session.scalars(found))
+    is_manager = settled and not settled.isdisjoint(people.everybody_below(session, person_id))
+    return frozenset({Standing.MANAGES}) if is_manager else frozenset()
 
 
 def readable(session: Session, person_id: uuid.UUID) -> Sequence[Listed]:

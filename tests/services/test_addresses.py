@@ -9,12 +9,13 @@ import pytest
 from sqlalchemy import func, select
 
 from survey import context
-from survey.core.errors import LinkClosed
+from survey.core.errors import LinkClosed, NotFound
 from survey.core.letters import Kind
-from survey.services import mailings, outbox, people, sign_ins
+from survey.services import addresses, mailings, outbox, people, sign_ins
 from survey.store.mailings import RefusedAddress, Snooze
 from survey.store.outbox import DIGEST, Mail, State
 from survey.store.people import Person
+from tests.company import csrf
 
 
 def move(company, name, address):
@@ -100,3 +101,86 @@ def test_another_name_ends_nothing(company):
         )
     assert browser.get("/reports").status_code == 200
     company.answer(token)
+
+
+def test_the_old_address_confirms_the_new_one_and_earlier_reports_open_again(company):
+    _, review_id = company.run()
+    list(company.letters())
+    move(company, "sam", "samira@company.test")
+    letters = {letter.kind: letter for letter, person in company.letters() if person == company.ids["sam"]}
+    left, told = letters[Kind.ADDRESS_LEFT], letters[Kind.CHANGED]
+    assert (left.address, told.address, told.token) == ("sam@company.test", "samira@company.test", "")
+    assert (told.before, told.after, told.actor) == ("sam@company.test", "samira@company.test", "Noor Haddad")
+    client = signed_in(company, "samira@company.test")
+    assert client.get(f"/reports/{review_id}").status_code == 404
+    assert "waits to be confirmed" in client.get("/reports").text
+    assert "samira@company.test" in client.get("/account").text
+    stranger = company.app.test_client()
+    page = stranger.get(left.path)
+    assert "samira@company.test" in page.text
+    # A scanner that presses every button ticks nothing.
+    assert stranger.post(left.path, data={"csrf_token": csrf(page.text)}).status_code == 400
+    assert client.get(f"/reports/{review_id}").status_code == 404
+    yes = {"csrf_token": csrf(page.text), "is_mine": "y"}
+    assert stranger.post(left.path, data=yes).status_code == 200
+    assert client.get(f"/reports/{review_id}").status_code == 200
+    assert stranger.get(left.path).status_code == 410
+
+
+def test_an_address_that_was_never_confirmed_confirms_no_third_one(company):
+    _, review_id = company.run()
+    list(company.letters())
+    move(company, "sam", "one@evil.test")
+    move(company, "sam", "two@evil.test")
+    left = [letter for letter, _ in company.letters() if letter.kind is Kind.ADDRESS_LEFT]
+    assert {letter.address for letter in left} == {"sam@company.test"}
+    assert signed_in(company, "two@evil.test").get(f"/reports/{review_id}").status_code == 404
+
+
+def test_ones_own_change_is_ones_word_but_not_from_an_unconfirmed_address(company):
+    with context.transaction() as session:
+        noor = session.get(Person, company.ids["noor"])
+        known = people.profile(session, noor)
+        people.change(session, noor.id, replace(known, address="n@company.test"), actor_id=noor.id, now=context.now())
+        assert addresses.waiting(session, noor.id) is None
+        known = replace(known, address="m@company.test")
+        people.change(session, noor.id, known, actor_id=company.ids["marta"], now=context.now())
+        people.change(session, noor.id, replace(known, address="o@x.test"), actor_id=noor.id, now=context.now())
+        assert addresses.waiting(session, noor.id).before == "n@company.test"
+
+
+def test_an_operator_confirms_for_somebody_who_lost_the_old_mailbox_and_both_are_told(company):
+    _, review_id = company.run()
+    move(company, "sam", "samira@company.test")
+    list(company.letters())
+    with context.transaction() as session:
+        addresses.vouch(session, "samira@company.test", now=context.now())
+    told = {letter.address for letter, _ in company.letters() if letter.changed == "confirmed"}
+    assert told == {"sam@company.test", "samira@company.test"}
+    assert signed_in(company, "samira@company.test").get(f"/reports/{review_id}").status_code == 200
+    with pytest.raises(NotFound), context.transaction() as session:
+        addresses.vouch(session, "ana@company.test", now=context.now())
+
+
+def test_who_is_told_is_told_even_if_the_account_is_deactivated_at_once(company):
+    move(company, "sam", "samira@company.test")
+    with context.transaction() as session:
+        people.deactivate(session, company.ids["sam"], actor_id=company.ids["noor"], now=context.now())
+    kinds = {letter.kind for letter, person in company.letters() if person == company.ids["sam"]}
+    assert kinds == {Kind.CHANGED, Kind.ADDRESS_LEFT}
+
+
+def test_a_round_that_opened_after_the_change_is_read_at_the_new_address(company, clock):
+    move(company, "sam", "samira@company.test")
+    clock.move(minutes=1)
+    _, review_id = company.run()
+    assert signed_in(company, "samira@company.test").get(f"/reports/{review_id}").status_code == 200
+
+
+def signed_in(company, address):
+    with context.transaction() as session:
+        token = sign_ins.link(session, address, now=context.now(), life=timedelta(minutes=10))
+    client = company.app.test_client()
+    page = client.get(f"/sign-in/{token}")
+    assert client.post(f"/sign-in/{token}", data={"csrf_token": csrf(page.text)}).status_code == 303
+    return client
