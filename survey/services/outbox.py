@@ -145,9 +145,12 @@ def sent(session: Session, mail_id: uuid.UUID) -> None:
 
 
 def refused(session: Session, mail_id: uuid.UUID) -> None:
-    """Ends a mail that the server refuses for good, and marks the address; launchers of rounds see it."""
+    """Ends a mail that the server refuses for good, and marks the address; launchers of rounds see it.
+
+    Does nothing where its lease is gone: it is another worker's by now, or the person has another address.
+    """
     mail = session.get(Mail, mail_id)
-    if mail is not None:
+    if mail is not None and mail.lease_until is not None:
         _fail(session, mail.id, mail.person_id)
 
 

@@ -99,6 +99,8 @@ def change_mailbox(session: Session, person: Person, address: str, *, now: datet
             session.delete(mail)
         elif mail.state == State.FAILED:
             mail.state, mail.attempts, mail.due_at = State.WAITING, 0, now
+        # What is just on its way to the old address says nothing about the new one, should it be refused.
+        mail.lease_until = None
     session.flush()
     mailings.tell_again(session, [person.id], now=now)
 

@@ -291,7 +291,7 @@ def _form_page(form: PersonForm, title: str, action_label: str, back_href: str) 
 
 def _named(touched: Sequence[Touched]) -> list[str]:
     """The rounds that a person has a part in, by what was chosen: the same whether or not they have answered."""
-    return [f"In “{one.cycle}”, {_part(one)}." for one in touched]
+    return [f"In “{one.cycle}”{'' if one.is_open else ' (not open yet)'}, {_part(one)}." for one in touched]
 
 
 def _part(one: Touched) -> str:

@@ -184,3 +184,21 @@ def signed_in(company, address):
     page = client.get(f"/sign-in/{token}")
     assert client.post(f"/sign-in/{token}", data={"csrf_token": csrf(page.text)}).status_code == 303
     return client
+
+
+def test_a_mail_that_the_old_mailbox_refuses_late_does_not_mark_the_new_one(company):
+    company.open()
+    pace, now = context.installation().pace, context.now()
+    with context.transaction() as session:
+        mailings.gather(session, pace=pace, now=now, limit=100)
+        leased = outbox.lease(session, now=now, limit=100)
+    for mail_id in leased:
+        with context.transaction() as session:
+            outbox.compose(session, mail_id, leased_at=now, pace=pace, now=now)
+    move(company, "ben", "benjamin@company.test")
+    for mail_id in leased:
+        with context.transaction() as session:
+            outbox.refused(session, mail_id)
+    with context.reading() as session:
+        assert session.get(RefusedAddress, company.ids["ben"]) is None
+        assert session.get(RefusedAddress, company.ids["ana"]) is not None
