@@ -46,11 +46,17 @@ def upgrade() -> None:
         sa.Column("person_id", sa.Uuid(), nullable=False),
         sa.Column("proven", sa.String(), nullable=False),
         sa.Column("since", UtcDateTime(), nullable=False),
-        sa.Column("hash", sa.LargeBinary(), nullable=True),
         _key("unconfirmed_address", "person_id", "person.id"),
         sa.PrimaryKeyConstraint("person_id", name=op.f("pk_unconfirmed_address")),
     )
-    op.create_index("ix_unconfirmed_address_hash", "unconfirmed_address", ["hash"])
+    op.create_table(
+        "address_link",
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.Column("person_id", sa.Uuid(), nullable=False),
+        _key("address_link", "person_id", "person.id"),
+        sa.PrimaryKeyConstraint("hash", name=op.f("pk_address_link")),
+    )
+    op.create_index("ix_address_link_person_id", "address_link", ["person_id"])
     op.add_column("review", sa.Column("is_given", sa.Boolean(), server_default=sa.false(), nullable=False))
     _settle_what_is_released()
     # Who left while a round was open comes back to what was open: what else is void there has no nomination.
@@ -67,7 +73,7 @@ def downgrade() -> None:
         "(SELECT id FROM person WHERE NOT is_active)"
     )
     op.drop_column("review", "is_given")
-    for table in ("unconfirmed_address", "person_change", "report_reader"):
+    for table in ("address_link", "unconfirmed_address", "person_change", "report_reader"):
         op.drop_table(table)
 
 

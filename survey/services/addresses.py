@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from survey.core.audit import Event
 from survey.core.errors import LinkClosed, NotFound
 from survey.store import audit, changes, people
-from survey.store.changes import Change, Field, PersonChange, UnconfirmedAddress
+from survey.store.changes import AddressLink, Change, Field, PersonChange, UnconfirmedAddress
 from survey.store.invitations import fingerprint
 from survey.store.people import Person
 
@@ -50,7 +50,8 @@ def waiting(session: Session, person_id: uuid.UUID) -> Waiting | None:
 
 def asked(session: Session, token: str) -> Waiting:
     """What the link in a mail to the old address would confirm. Raises `LinkClosed`."""
-    row = session.scalar(select(UnconfirmedAddress).where(UnconfirmedAddress.hash == fingerprint(token)))
+    opened = select(AddressLink.person_id).where(AddressLink.hash == fingerprint(token))
+    row = session.scalar(select(UnconfirmedAddress).where(UnconfirmedAddress.person_id.in_(opened)))
     if row is None:
         raise LinkClosed(CLOSED)
     return _waiting(session, row)
@@ -106,5 +107,6 @@ def _confirm(
     session: Session, found: Waiting, detail: dict[str, str], *, actor_id: uuid.UUID | None, now: datetime
 ) -> None:
     session.delete(session.get_one(UnconfirmedAddress, found.person_id))
+    session.execute(delete(AddressLink).where(AddressLink.person_id == found.person_id))
     session.flush()
     audit.record(session, Event.ADDRESS_CONFIRMED, actor_id=actor_id, about=found.person_id, now=now, detail=detail)

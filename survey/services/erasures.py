@@ -16,7 +16,7 @@ from survey.core.cycles import Phase
 from survey.core.errors import IllegalStep, NotFound
 from survey.core.people import LANGUAGE
 from survey.store import audit, changes, departures, people, readers, received
-from survey.store.changes import PersonChange, UnconfirmedAddress
+from survey.store.changes import AddressLink, PersonChange, UnconfirmedAddress
 from survey.store.cycles import Cycle, Review
 from survey.store.imports import ImportUndo, PeopleImport
 from survey.store.invitations import Invitation, State
@@ -100,7 +100,7 @@ def erase(session: Session, person_id: uuid.UUID, *, actor_id: uuid.UUID, now: d
     # Whichever file is waiting, the person may stand in it.
     session.execute(delete(PeopleImport))
     session.execute(delete(ImportUndo))
-    for told in (PersonChange, UnconfirmedAddress, ReportReader):
+    for told in (PersonChange, UnconfirmedAddress, AddressLink, ReportReader):
         session.execute(delete(told).where(told.person_id == person_id))
     reporting = session.scalars(select(Person.id).where(Person.manager_id == person_id)).all()
     session.execute(update(Person).where(Person.manager_id == person_id).values(manager_id=None))
@@ -117,7 +117,7 @@ def erase(session: Session, person_id: uuid.UUID, *, actor_id: uuid.UUID, now: d
 def touched() -> Sequence[str]:
     """The tables that an erasure takes from, for the vacuum after it."""
     own = ("person", "sign_in", "sign_in_link", "outbox", "mailing", "snooze", "refused_address")
-    changed = ("person_change", "unconfirmed_address", "import_undo")
+    changed = ("person_change", "unconfirmed_address", "address_link", "import_undo")
     return (*received.TABLES, "planned_step", *own, *changed, "nomination", "review", "people_import")
 
 

@@ -55,17 +55,24 @@ class PersonChange(Base):
 class UnconfirmedAddress(Base):
     """A person has another address, and nobody has said yet at the one from before that it is theirs.
 
-    `proven` is the last address that was known to be theirs, `since` the last change after it. `hash` is that of the
-    secret that was mailed there.
+    `proven` is the last address that was known to be theirs, `since` the last change after it.
     """
 
     __tablename__ = "unconfirmed_address"
-    __table_args__ = (Index("ix_unconfirmed_address_hash", "hash"),)
 
     person_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("person.id", ondelete="CASCADE"), primary_key=True)
     proven: Mapped[str]
     since: Mapped[datetime] = mapped_column(UtcDateTime)
-    hash: Mapped[bytes | None]
+
+
+class AddressLink(Base):
+    """The hash of a link that was mailed to the address from before, and that confirms the new one."""
+
+    __tablename__ = "address_link"
+    __table_args__ = (Index("ix_address_link_person_id", "person_id"),)
+
+    hash: Mapped[bytes] = mapped_column(primary_key=True)
+    person_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("person.id", ondelete="CASCADE"))
 
 
 @dataclass(frozen=True)
@@ -127,7 +134,8 @@ def await_word(session: Session, person: Person, before: str, *, actor_id: uuid.
     if row is None:
         row = UnconfirmedAddress(person_id=person.id, proven=before)
         session.add(row)
-    row.since, row.hash = now, None
+    row.since = now
+    session.execute(delete(AddressLink).where(AddressLink.person_id == person.id))
     if row.proven == person.address:
         session.delete(row)
     session.flush()

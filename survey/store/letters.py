@@ -24,7 +24,7 @@ from survey.core.nominations import Choice
 from survey.core.readers import Word
 from survey.core.relationships import Relationship
 from survey.store.base import UtcDateTime, run
-from survey.store.changes import Field, PersonChange, UnconfirmedAddress
+from survey.store.changes import AddressLink, Field, PersonChange, UnconfirmedAddress
 from survey.store.clocks import LastLook
 from survey.store.custody import Custody
 from survey.store.cycles import Cycle, Review
@@ -317,7 +317,8 @@ def _address_left(session: Session, mail: Taken, reader: Reader, pace: Pace, now
         return None
     token = ""
     if waiting is not None:
-        token, waiting.hash = mint()
+        token, token_hash = mint()
+        session.add(AddressLink(hash=token_hash, person_id=reader.id))
     return _about(session, change, Letter(Kind.ADDRESS_LEFT, old, reader.name, mail.id.hex, token=token))
 
 

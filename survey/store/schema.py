@@ -63,6 +63,7 @@ TABLES = {
         imports.ImportUndo,
         changes.PersonChange,
         changes.UnconfirmedAddress,
+        changes.AddressLink,
         readers.ReportReader,
         custody.Custody,
         mailings.Mailing,

@@ -226,6 +226,7 @@ def test_every_table_that_hangs_on_a_review_or_a_person_was_thought_of():
         "people_import.owner_id",  # deleted, of everybody
         "person_change.person_id",  # deleted
         "unconfirmed_address.person_id",  # deleted
+        "address_link.person_id",  # deleted
         "report_reader.person_id",  # deleted
         "cycle.launcher_id",  # names nobody any more
         "review.subject_id",  # names nobody any more
