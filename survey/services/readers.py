@@ -5,11 +5,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from survey.core import days
 from survey.core import readers as rules
 from survey.core.access import Standing
 from survey.core.audit import Event
@@ -18,7 +20,7 @@ from survey.core.letters import Kind
 from survey.core.readers import Word
 from survey.store import audit, outbox, people, readers
 from survey.store.cycles import Cycle, Review, readable_by
-from survey.store.people import Person
+from survey.store.people import Person, by_name
 from survey.store.readers import ReportReader
 
 MISSING = "There is no such report, or it has not been released yet."
@@ -48,7 +50,7 @@ class Closed:
     review_id: uuid.UUID
     subject: str
     cycle: str
-    closed_at: datetime
+    closed_on: date
     word: Word | None
 
 
@@ -66,7 +68,7 @@ def of(session: Session, subject_id: uuid.UUID, review_id: uuid.UUID | None = No
             readers.is_confirmed(subject_id),
             *([] if review_id is None else [Review.id == review_id]),
         )
-        .order_by(Cycle.closes_at.desc(), Person.name)
+        .order_by(Cycle.closes_at.desc(), *by_name())
     ).all()
     managers = {row[2] for row in rows if people.reports_to(session, subject_id, row[2])}
     found = [Reader(*row[:4], Word(row.word), row[2] in managers) for row in rows]
@@ -78,14 +80,23 @@ def closed(session: Session, person_id: uuid.UUID) -> Sequence[Closed]:
     """The reports about people below this person that are with their subjects, and closed to this person."""
     below = list(people.everybody_below(session, person_id) - {person_id})
     rows = session.execute(
-        select(Review.id, Person.name, Cycle.name, Cycle.closes_at, ReportReader.word)
+        select(Review.id, Person.name, Cycle.name, Cycle.closes_at, Cycle.time_zone, ReportReader.word)
         .join(Cycle, Cycle.id == Review.cycle_id)
         .join(Person, Person.id == Review.subject_id)
         .outerjoin(ReportReader, (ReportReader.review_id == Review.id) & (ReportReader.person_id == person_id))
         .where(Review.subject_id.in_(below), Person.is_active, readable_by(Standing.OWN), ~readers.stands(person_id))
-        .order_by(Cycle.closes_at.desc(), Person.name)
+        .order_by(Cycle.closes_at.desc(), *by_name())
     )
-    return [Closed(*row[:4], Word(row.word) if row.word else None) for row in rows]
+    return [
+        Closed(
+            review_id,
+            subject,
+            cycle,
+            days.last_day(closed_at, ZoneInfo(time_zone)),
+            Word(word) if word else None,
+        )
+        for review_id, subject, cycle, closed_at, time_zone, word in rows
+    ]
 
 
 def standing(session: Session, review_id: uuid.UUID, person_id: uuid.UUID) -> frozenset[Standing]:

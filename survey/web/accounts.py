@@ -144,7 +144,7 @@ def confirm_address(token: str) -> ResponseReturnValue:
         return render_template("accounts/address_confirmed.html")
     with context.reading() as rows:
         waiting = addresses.asked(rows, token)
-    page = render_template("accounts/address.html", form=form, waiting=waiting)
+    page = render_template("accounts/address.html", form=form, waiting=waiting, zone=context.zone())
     return page, 400 if form.is_submitted() else 200
 
 

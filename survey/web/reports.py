@@ -44,7 +44,14 @@ def index() -> ResponseReturnValue:
         closed = readers.closed(session, person.id)
         waiting = addresses.waiting(session, person.id)
     return render_template(
-        "reports/index.html", own=own, team=team, shared=shared, asking=asking, closed=closed, waiting=waiting
+        "reports/index.html",
+        own=own,
+        team=team,
+        shared=shared,
+        asking=asking,
+        closed=closed,
+        waiting=waiting,
+        zone=context.zone(),
     )
 
 
