@@ -26,7 +26,9 @@ def sweep() -> int:
     with context.reading() as session:
         due = releases.due(session, now=now)
     released = sum(_release(cycle_id, now) for cycle_id in due)
-    if released:
+    with context.transaction() as session:
+        given = releases.give_unread(session, now=now)
+    if released or given:
         context.wake("tasks.outbox.sweep")
     return released
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -13,7 +13,8 @@ from survey.cli import instances
 from survey.core import imports as rules
 from survey.core.errors import SurveyError
 from survey.core.imports import Plan
-from survey.services import imports
+from survey.services import addresses, imports
+from survey.store.departures import Touched
 
 PRINTED = 100
 
@@ -46,7 +47,8 @@ def import_(
     with make(instances.environ()).app_context():
         with context.reading() as session:
             plan = imports.look(session, source, is_everybody=everybody, zones=context.time_zones())
-        for line in _described(plan):
+            leaving, returning = imports.touched(session, plan)
+        for line in (*_described(plan), *_touched(leaving, returning)):
             print(line)
         if not plan.is_possible:
             raise SurveyError(f"{file}: nothing was written, because of {_counted(len(plan.problems))}.")
@@ -64,6 +66,53 @@ def import_(
                 now=context.now(),
             )
         print("Everything was so already." if done.is_empty else "Written.")
+
+
+@people.command("undo")
+@click.option("--yes", "is_sure", is_flag=True, help="Undo it. Without this, only what would be undone is printed.")
+@click.pass_obj
+def undo(make: Callable[[Mapping[str, str]], Flask], *, is_sure: bool) -> None:
+    """Undo the newest import of the last hour, whole or not at all.
+
+    What has happened meanwhile stays: mails that went out, and sign-ins and links that ended.
+    """
+    with make(instances.environ()).app_context():
+        with context.reading() as session:
+            found = imports.undoable(session, now=context.now())
+        if found is None:
+            raise SurveyError("No import of the last hour is left to undo.")
+        print(
+            f"The import of {found.made_at:%H:%M} UTC: {found.added} added, {found.changed} changed, "
+            f"{found.deactivated} deactivated."
+        )
+        if not is_sure:
+            print("Nothing was undone. Add --yes to undo it.")
+            return
+        with context.transaction() as session:
+            imports.undo(session, found.import_id, actor_id=None, now=context.now())
+        print("Undone.")
+
+
+@people.command("confirm-address")
+@click.argument("address")
+@click.pass_obj
+def confirm_address(make: Callable[[Mapping[str, str]], Flask], address: str) -> None:
+    """Confirm the changed ADDRESS of somebody who cannot read mail at the one from before.
+
+    Afterwards reports of earlier rounds open at it. Make sure who they are: both addresses get a mail, and the audit
+    log says that an operator did it.
+    """
+    with make(instances.environ()).app_context():
+        with context.transaction() as session:
+            found = addresses.vouch(session, address, now=context.now())
+        print(f"{found.name}: {found.address} is confirmed in place of {found.before}.")
+
+
+def _touched(leaving: Sequence[Touched], returning: Sequence[Touched]) -> Iterator[str]:
+    for rounds, does in ((leaving, "Deactivates"), (returning, "Brings back")):
+        for one in rounds:
+            asked = f"{one.asked} who are asked about {one.about}"
+            yield f"{does} in “{one.cycle}”: {asked}, {one.under_review} under review."
 
 
 def _described(plan: Plan) -> Iterator[str]:

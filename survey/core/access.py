@@ -44,6 +44,8 @@ class Action(StrEnum):
     CHOOSE_RATERS = "choose raters"
     VOUCH = "vouch for an outside rater"
     READ_REPORT = "read a report"
+    ASK_FOR_REPORT = "ask for a report"
+    CHOOSE_READERS = "choose readers"
     SETTLE_OBJECTION = "settle an objection"
     LIST_TEAMS = "list team figures"
     SEE_TEAM = "see team figures"
@@ -99,6 +101,9 @@ _ALLOWED: dict[Action, dict[Role, frozenset[Standing]]] = {
     Action.SETTLE_OBJECTION: {Role.PEOPLE_OPERATIONS: frozenset({Standing.ANYONE})},
     # People operations runs rounds and reads no one's report but their own.
     Action.READ_REPORT: {role: frozenset({Standing.OWN, Standing.MANAGES}) for role in Role},
+    Action.ASK_FOR_REPORT: {role: frozenset({Standing.MANAGES}) for role in Role},
+    # After the release it is the subject's word alone that opens their report to somebody.
+    Action.CHOOSE_READERS: {role: frozenset({Standing.OWN}) for role in Role},
     Action.LIST_TEAMS: {
         Role.PEOPLE_OPERATIONS: frozenset({Standing.ANYONE}),
         Role.MANAGER: frozenset({Standing.ANYONE}),

@@ -31,6 +31,8 @@ class Event(StrEnum):
     REPORT_EXPORTED = "report exported"
     PEOPLE_CHANGED = "people changed"
     PEOPLE_EXPORTED = "people exported"
+    READER_CHANGED = "report reader changed"
+    ADDRESS_CONFIRMED = "address confirmed"
     PERSON_ERASED = "person erased"
     UNLOCK_REFUSED = "unlock refused"
     AUDITOR_OBJECTED = "auditor objected"

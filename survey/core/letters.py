@@ -33,6 +33,13 @@ class Kind(StrEnum):
     CHECK_IN = "check_in"
     CLOCK = "clock"  # the clock may have jumped, and what cannot be undone waits
     TEAM_REPORTS = "team_reports"  # a manager may read the reports of those who report to them
+    CHANGED = "changed"  # somebody changed one's manager or address
+    ADDRESS_LEFT = "address_left"  # to the address from before, which is asked to confirm the new one
+    READER_ASKS = "reader_asks"  # a later manager asks to read a report
+
+
+ABOUT_THE_ACCOUNT = frozenset({Kind.CHANGED, Kind.ADDRESS_LEFT})
+"""Mails that warn of what is done to an account: they go out whatever else is done to it."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +102,7 @@ class Letter:
     """Everything that a mail says. The token is in here and nowhere else; `message_id` is the same at every attempt.
 
     `stop` is the secret that can do nothing but end the reminders of the rounds in `parts`. `zone` is that of the
-    round, `theirs` that of the reader.
+    round, `theirs` that of the reader. `before` and `after` are a manager's name or an address, as `changed` says.
     """
 
     kind: Kind
@@ -113,6 +120,10 @@ class Letter:
     held_until: datetime | None = None
     zone: tzinfo = UTC
     theirs: tzinfo = UTC
+    changed: str = ""
+    before: str = ""
+    after: str = ""
+    actor: str = ""  # who did it, or asks
 
     @property
     def title(self) -> str:
@@ -176,6 +187,9 @@ class Letter:
             Kind.CLOCK: "/clock",
             Kind.TEAM_REPORTS: "/reports",
             Kind.CHECK_IN: f"/plans/{self.review_id}",
+            Kind.CHANGED: "/account",
+            Kind.ADDRESS_LEFT: f"/address/{self.token}" if self.token else "/account",
+            Kind.READER_ASKS: "/reports",
         }
         return paths.get(self.kind, f"/r/{self.token}")
 

@@ -16,7 +16,7 @@ from survey.core.cycles import Phase
 from survey.core.errors import BadInput, IllegalStep, NotFound
 from survey.core.letters import Kind
 from survey.core.mailings import CONSIDERATE, Pace
-from survey.store import attempts, audit, invitations, mailings, openings, outbox
+from survey.store import attempts, audit, invitations, mailings, openings, outbox, readers
 from survey.store import cycles as store
 from survey.store.custody import Custody
 from survey.store.cycles import Cycle, Review
@@ -214,6 +214,7 @@ def close_due(session: Session, cycle_id: uuid.UUID, *, now: datetime) -> bool:
 def release(session: Session, cycle_id: uuid.UUID, *, actor_id: uuid.UUID | None, now: datetime) -> None:
     """Lets managers and subjects read the reports, and mails them; or managers first, where the cycle wants it so.
 
+    Which managers that are is settled here. Where there is none, nobody reads first, and the subject reads at once.
     Raises `IllegalStep` before everything is counted and the key is destroyed.
     """
     cycle = store.locked(session, cycle_id)
@@ -223,15 +224,17 @@ def release(session: Session, cycle_id: uuid.UUID, *, actor_id: uuid.UUID | None
     if not cycle.is_key_destroyed:
         raise BadInput("The key of this round is just being destroyed. Please try again in a minute.")
     cycle.phase, cycle.held_until, cycle.attempts = to, releases.held_until(now, cycle.manager_days, cycle.zone), 0
-    managers = dict.fromkeys(row.subject.manager_id for row in cycle.reviews)
+    session.flush()
+    settled = readers.settle(session, cycle.reviews)
+    direct = (row.subject.manager_id for row in cycle.reviews if row.subject.manager_id in settled[row.id])
     session.add_all(
         outbox.Mail(kind=Kind.TEAM_REPORTS, person_id=manager_id, reference=cycle_id, due_at=now)
-        for manager_id in managers
-        if manager_id
+        for manager_id in dict.fromkeys(direct)
     )
     if cycle.held_until is None:
         session.add_all(outbox.about_reports(cycle.reviews, now))
     session.flush()
+    readers.give_unread(session, now=now)
     detail = {"reports": str(len(cycle.reviews))}
     audit.record(session, Event.CYCLE_RELEASED, actor_id=actor_id, about=cycle_id, now=now, detail=detail)
 

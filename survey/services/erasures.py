@@ -15,15 +15,18 @@ from survey.core.audit import Event
 from survey.core.cycles import Phase
 from survey.core.errors import IllegalStep, NotFound
 from survey.core.people import LANGUAGE
-from survey.store import audit, departures, people, received
+from survey.store import audit, changes, departures, people, readers, received
+from survey.store.changes import AddressLink, PersonChange, UnconfirmedAddress
 from survey.store.cycles import Cycle, Review
 from survey.store.hands import Hand
-from survey.store.imports import PeopleImport
+from survey.store.imports import ImportUndo, PeopleImport
+from survey.store.invitations import Invitation, State
 from survey.store.mailings import Mailing, RefusedAddress, Snooze
 from survey.store.nominations import Nomination
 from survey.store.outbox import Mail
 from survey.store.people import Person
 from survey.store.plans import Plan
+from survey.store.readers import ReportReader
 
 NAMELESS = "Somebody who has left"
 
@@ -79,7 +82,10 @@ def erase(session: Session, person_id: uuid.UUID, *, actor_id: uuid.UUID, now: d
     session.execute(select(Cycle.id).join(Review).where(Review.subject_id == person_id).with_for_update(of=Cycle))
     if obstacle := _obstacle(session, person, actor_id):
         raise IllegalStep(obstacle)
-    departures.deactivate(session, [person_id])
+    departures.deactivate(session, [person_id], now=now)
+    # Who is forgotten does not come back, so what was open to them ends for good.
+    is_open = (Invitation.rater_id == person_id, Invitation.state == State.OPEN)
+    session.execute(update(Invitation).where(*is_open).values(state=State.VOID))
     for draft in session.scalars(
         select(Review).join(Cycle).where(Review.subject_id == person_id, Cycle.phase.in_(UNOPENED))
     ).all():
@@ -94,7 +100,13 @@ def erase(session: Session, person_id: uuid.UUID, *, actor_id: uuid.UUID, now: d
     session.execute(delete(Mail).where(or_(Mail.person_id == person_id, Mail.reference.in_([*reviews, person_id]))))
     # Whichever file is waiting, the person may stand in it.
     session.execute(delete(PeopleImport))
+    session.execute(delete(ImportUndo))
+    for told in (PersonChange, UnconfirmedAddress, AddressLink, ReportReader):
+        session.execute(delete(told).where(told.person_id == person_id))
+    reporting = session.scalars(select(Person.id).where(Person.manager_id == person_id)).all()
     session.execute(update(Person).where(Person.manager_id == person_id).values(manager_id=None))
+    changes.tell(session, [changes.manager(one, person_id, None) for one in reporting], actor_id=actor_id, now=now)
+    readers.give_unread(session, now=now)
     person.name, person.address = NAMELESS, f"{uuid.uuid4().hex}@erased.invalid"
     person.team, person.level, person.time_zone, person.language = "", None, None, LANGUAGE
     person.role, person.manager_id = Role.ENGINEER, None
@@ -106,7 +118,8 @@ def erase(session: Session, person_id: uuid.UUID, *, actor_id: uuid.UUID, now: d
 def touched() -> Sequence[str]:
     """The tables that an erasure takes from, for the vacuum after it."""
     own = ("person", "sign_in", "sign_in_link", "outbox", "mailing", "snooze", "refused_address", "hand")
-    return (*received.TABLES, "planned_step", *own, "nomination", "review", "people_import")
+    changed = ("person_change", "unconfirmed_address", "address_link", "import_undo")
+    return (*received.TABLES, "planned_step", *own, *changed, "nomination", "review", "people_import")
 
 
 def _person(session: Session, person_id: uuid.UUID) -> Person:

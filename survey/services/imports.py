@@ -18,11 +18,30 @@ from survey.core.audit import Event
 from survey.core.errors import BadInput, NotFound
 from survey.core.imports import Plan, Update
 from survey.core.people import Profile
-from survey.store import audit, departures, hands, people
-from survey.store.imports import PeopleImport
+from survey.store import audit, changes, departures, hands, people, undoing
+from survey.store.changes import Change
+from survey.store.departures import Touched
+from survey.store.imports import ImportUndo, PeopleImport
 from survey.store.people import Person
+from survey.store.undoing import Body
 
 KEPT_FOR = timedelta(hours=1)
+
+
+UNDO_FOR = timedelta(hours=1)
+SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Undoable:
+    """An import that can be undone until then, and how many people it touched."""
+
+    import_id: uuid.UUID
+    made_at: datetime
+    until: datetime
+    added: int
+    changed: int
+    deactivated: int
 
 
 @dataclass(frozen=True)
@@ -108,6 +127,45 @@ def forget(session: Session, import_id: uuid.UUID, *, owner_id: uuid.UUID) -> No
 def forget_old(session: Session, *, now: datetime) -> None:
     """Forgets the files that nobody confirmed within an hour."""
     session.execute(delete(PeopleImport).where(PeopleImport.expires_at <= now))
+    session.execute(delete(ImportUndo).where(ImportUndo.made_at <= now - UNDO_FOR))
+    changes.forget_old(session, now=now)
+
+
+def touched(session: Session, plan: Plan) -> tuple[list[Touched], list[Touched]]:
+    """The unfinished rounds in which those whom the file deactivates have a part, and those whom it brings back."""
+    returning = [each.after.address for each in plan.updates if each.after.is_active and not each.before.is_active]
+    leaving = [person.address for person in plan.departures]
+    return departures.touched(session, leaving), departures.touched(session, returning)
+
+
+def undoable(session: Session, *, now: datetime, import_id: uuid.UUID | None = None) -> Undoable | None:
+    """The newest import of the last hour, or this one if it is of the last hour."""
+    found = select(ImportUndo).where(ImportUndo.made_at > now - UNDO_FOR).order_by(ImportUndo.made_at.desc()).limit(1)
+    row = session.scalar(found if import_id is None else found.where(ImportUndo.id == import_id))
+    if row is None:
+        return None
+    counts = [len(row.body[what]) for what in ("added", "changed", "deactivated")]
+    return Undoable(row.id, row.made_at, row.made_at + UNDO_FOR, *counts)
+
+
+def undo(session: Session, import_id: uuid.UUID, *, actor_id: uuid.UUID | None, now: datetime) -> None:
+    """Takes an import back whole: whom it added is gone, and everybody else is as before it.
+
+    Raises `NotFound` after an hour, and `BadInput` with everything that stands against it; nothing is written then.
+    """
+    people.take_turns(session)
+    row = session.get(ImportUndo, import_id)
+    if row is None or row.made_at <= now - UNDO_FOR:
+        raise NotFound("This import is more than an hour old, or was undone. It cannot be undone any more.")
+    body = Body.of(row.body)
+    if problems := undoing.obstacles(session, body, actor_id=actor_id):
+        more = f" And {len(problems) - SHOWN} more." if len(problems) > SHOWN else ""
+        raise BadInput(f"Nothing was undone. {' '.join(problems[:SHOWN])}{more}")
+    undoing.take_back(session, body, actor_id=actor_id, now=now)
+    session.delete(row)
+    counts = {"added": body.added, "changed": body.changed, "deactivated": body.deactivated}
+    detail = {"undone": "1"} | {word: str(len(those)) for word, those in counts.items()}
+    audit.record(session, Event.PEOPLE_CHANGED, actor_id=actor_id, about=import_id, now=now, detail=detail)
 
 
 def export(session: Session) -> bytes:
@@ -194,7 +252,12 @@ def _carry_out(
         changed = update(table).where(table.c.id == bindparam("person"))
         _in_parts(session, changed.values({field: bindparam(field) for field in fields}), rows)
     hands.note(session, _brought(plan, ids), actor_id, founding=founding, now=now)
-    departures.deactivate(session, [ids[person.address] for person in plan.departures])
+    departing = [ids[person.address] for person in plan.departures]
+    undo = _undo(session, plan, ids, departing)
+    departures.deactivate(session, departing, now=now)
+    departures.bring_back(session, _returning(plan, ids), now=now)
+    changes.tell(session, _new_managers(plan.updates, ids), actor_id=actor_id, now=now)
+    session.add(ImportUndo(id=about, made_at=now, body=undo))
     counts = {"added": plan.additions, "changed": plan.updates, "deactivated": plan.departures}
     audit.record(
         session,
@@ -210,6 +273,40 @@ def _brought(plan: Plan, ids: Mapping[str, uuid.UUID]) -> list[uuid.UUID]:
     """Whom this file brings into the directory: new people, those who come back, and those who worked elsewhere."""
     joined = [each.after for each in plan.updates if each.before.is_external or not each.before.is_active]
     return [ids[person.address] for person in (*(each.person for each in plan.additions), *joined)]
+
+
+def _returning(plan: Plan, ids: Mapping[str, uuid.UUID]) -> list[uuid.UUID]:
+    """Who was deactivated, and stands in the file."""
+    return [ids[each.after.address] for each in plan.updates if each.after.is_active and not each.before.is_active]
+
+
+def _new_managers(updates: Sequence[Update], ids: Mapping[str, uuid.UUID]) -> list[Change]:
+    return [
+        changes.manager(ids[each.after.address], _id(each.before.manager, ids), _id(each.after.manager, ids))
+        for each in updates
+        if each.before.manager != each.after.manager
+    ]
+
+
+def _id(address: str | None, ids: Mapping[str, uuid.UUID]) -> uuid.UUID | None:
+    return ids[address] if address else None
+
+
+def _undo(session: Session, plan: Plan, ids: Mapping[str, uuid.UUID], departing: Sequence[uuid.UUID]) -> dict[str, Any]:
+    """What takes an import back, in words of JSON."""
+    return {
+        "added": [_plain(_values(each.person, ids)) for each in plan.additions],
+        "changed": [[_plain(_values(each.before, ids)), _plain(_values(each.after, ids))] for each in plan.updates],
+        "deactivated": [str(person_id) for person_id in departing],
+        "nominations": [
+            [str(nomination.review_id), str(nomination.rater_id), nomination.relationship]
+            for nomination in departures.unopened(session, departing)
+        ],
+    }
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {field: str(value) if isinstance(value, uuid.UUID) else value for field, value in values.items()}
 
 
 def _downwards(plan: Plan) -> list[Profile]:

@@ -43,7 +43,8 @@ _SETTLE = (
 )
 _NO_LONGER_DUE = delete(Mailing).where(Mailing.mail_id == bindparam("mail"))
 _ADDRESS_WORKS = delete(RefusedAddress).where(
-    RefusedAddress.person_id == select(Mail.person_id).where(Mail.id == bindparam("mail")).scalar_subquery()
+    RefusedAddress.person_id
+    == select(Mail.person_id).where(Mail.id == bindparam("mail"), Mail.kind != Kind.ADDRESS_LEFT).scalar_subquery()
 )
 # In one statement what PostgreSQL can do in one; `sent` says what it is.
 _SENT = _SETTLE.add_cte(_ADDRESS_WORKS.cte("works"), _NO_LONGER_DUE.cte("done"))
@@ -112,7 +113,7 @@ def compose(
     if row is None:
         return None
     mail = Taken(*row)
-    reader = letters.reader(session, mail.person_id)
+    reader = letters.reader(session, mail.person_id, mail.kind)
     if reader is None:
         _settle(session, mail.id, State.SETTLED)
         return None
@@ -144,9 +145,12 @@ def sent(session: Session, mail_id: uuid.UUID) -> None:
 
 
 def refused(session: Session, mail_id: uuid.UUID) -> None:
-    """Ends a mail that the server refuses for good, and marks the address; launchers of rounds see it."""
+    """Ends a mail that the server refuses for good, and marks the address; launchers of rounds see it.
+
+    Does nothing where its lease is gone: it is another worker's by now, or the person has another address.
+    """
     mail = session.get(Mail, mail_id)
-    if mail is not None:
+    if mail is not None and mail.lease_until is not None:
         _fail(session, mail.id, mail.person_id)
 
 
@@ -174,6 +178,9 @@ def not_written(session: Session, mail_id: uuid.UUID, *, now: datetime) -> None:
 
 def _fail(session: Session, mail_id: uuid.UUID, person_id: uuid.UUID) -> None:
     _settle(session, mail_id, State.FAILED)
+    if session.get_one(Mail, mail_id).kind == Kind.ADDRESS_LEFT:
+        # That went to the address from before, and says nothing about the one that the person has.
+        return
     person = session.get_one(Person, person_id)
     session.merge(RefusedAddress(person_id=person.id, address=person.address))
 

@@ -16,7 +16,9 @@ from survey.core.access import Role, Standing
 from survey.core.audit import Event
 from survey.core.errors import BadInput, NotFound
 from survey.core.people import Profile
-from survey.store import asking, audit, departures, hands, people
+from survey.store import asking, audit, changes, departures, hands, people
+from survey.store.changes import Change, Field
+from survey.store.departures import Touched
 from survey.store.people import Person
 
 
@@ -99,7 +101,10 @@ def enter(session: Session, known: Profile, *, actor_id: uuid.UUID, now: datetim
 def change(session: Session, person_id: uuid.UUID, known: Profile, *, actor_id: uuid.UUID, now: datetime) -> Person:
     """The person with another profile; whether they are active stays.
 
-    With another address they are withdrawn where the actor set up who is asked; asked again, they are outside raters.
+    They are told of another manager or address. With the address end the sign-ins and links of the one before, and
+    until a word comes from there, reports of rounds that opened before stay closed. Where the actor set up who is
+    asked, they are withdrawn with another address; asked again, they are outside raters.
+
     Raises `NotFound`, and `BadInput` for an address that is taken, a manager who is not here or who stands below, and
     where nobody would be left in people operations.
     """
@@ -109,16 +114,32 @@ def change(session: Session, person_id: uuid.UUID, known: Profile, *, actor_id: 
         _free(session, known.address)
         hands.note(session, [person_id], actor_id, founding=False, now=now)
         asking.withdraw_where_set_up(session, person_id, actor_id)
+    before = person.address, person.manager_id
     if known.manager != profile(session, person).manager:
         person.manager_id = _manager_of(session, person_id, known)
     if person.role == Role.PEOPLE_OPERATIONS and known.role is not Role.PEOPLE_OPERATIONS:
         _keep_an_operator(session, person)
-    person.name, person.address, person.role = known.name, known.address, known.role
+    person.name, person.role = known.name, known.role
     person.team, person.level = known.team, known.level
     person.time_zone, person.language = known.time_zone, known.language
-    if session.is_modified(person):
+    is_changed = session.is_modified(person) or known.address != person.address
+    if known.address != person.address:
+        departures.change_mailbox(session, person, known.address, now=now)
+        changes.await_word(session, person, before[0], actor_id=actor_id, now=now)
+    changes.tell(session, _differences(person, *before), actor_id=actor_id, now=now)
+    if is_changed:
         _record(session, person_id, "changed", actor_id=actor_id, now=now)
     return person
+
+
+def _differences(person: Person, address: str, manager_id: uuid.UUID | None) -> list[Change]:
+    """What a person is told of: another address, or another manager."""
+    found = []
+    if person.address != address:
+        found.append(Change(person.id, Field.ADDRESS, address, person.address))
+    if person.manager_id != manager_id:
+        found.append(changes.manager(person.id, manager_id, person.manager_id))
+    return found
 
 
 def deactivate(session: Session, person_id: uuid.UUID, *, actor_id: uuid.UUID, now: datetime) -> Person:
@@ -132,17 +153,20 @@ def deactivate(session: Session, person_id: uuid.UUID, *, actor_id: uuid.UUID, n
         raise BadInput("You cannot deactivate your own account. Somebody else of people operations can.")
     _keep_an_operator(session, person)
     if person.is_active:
-        departures.deactivate(session, [person_id])
+        departures.deactivate(session, [person_id], now=now)
         _record(session, person_id, "deactivated", actor_id=actor_id, now=now)
     return person
 
 
 def reactivate(session: Session, person_id: uuid.UUID, *, actor_id: uuid.UUID, now: datetime) -> Person:
-    """Afterwards the person is here again. Invitations that became void stay so. Raises `NotFound`."""
+    """Afterwards the person is here again, and is mailed what open rounds still ask of them. Raises `NotFound`."""
+    people.take_turns(session)
     person = get(session, person_id)
     if not person.is_active:
         person.is_active = True
         hands.note(session, [person_id], actor_id, founding=False, now=now)
+        session.flush()
+        departures.bring_back(session, [person_id], now=now)
         _record(session, person_id, "reactivated", actor_id=actor_id, now=now)
     return person
 
@@ -184,6 +208,11 @@ def search(session: Session, wanted: Search, *, offset: int, limit: int) -> tupl
     ).all()
     total = session.scalar(select(func.count()).select_from(Person).where(*found)) or 0
     return [Listed(*row[:5], Role(row.role), row[6]) for row in rows], total
+
+
+def unfinished(session: Session, person_id: uuid.UUID) -> list[Touched]:
+    """The rounds that are open or being set up in which this person has a part."""
+    return departures.touched(session, [get(session, person_id).address])
 
 
 def teams(session: Session, *, below: uuid.UUID | None) -> Sequence[str]:

@@ -14,7 +14,7 @@ from survey.core.access import Standing
 from survey.core.errors import BadInput, NotFound
 from survey.core.letters import Kind
 from survey.core.plans import Plan, Step
-from survey.store import people
+from survey.store import people, readers
 from survey.store import plans as store
 from survey.store.cycles import Cycle, Review, readable_by
 from survey.store.mailings import time_zone_of
@@ -36,18 +36,23 @@ def seen(session: Session, subject_id: uuid.UUID, reader_id: uuid.UUID) -> Seque
     The newest first. Whoever asks for somebody else's must manage them: see `standing`.
     """
     is_shown = or_(Review.subject_id == reader_id, store.Plan.shared_with_id == reader_id)
-    return _plans(session, Review.subject_id == subject_id, is_shown)
+    return _plans(session, Review.subject_id == subject_id, is_shown, readers.is_confirmed(reader_id))
 
 
 def shared_with(session: Session, person_id: uuid.UUID) -> Sequence[Plan]:
     """The plans that this person may read because they were shared with them, the newest first."""
-    found = _plans(session, store.Plan.shared_with_id == person_id)
+    found = _plans(session, store.Plan.shared_with_id == person_id, readers.is_confirmed(person_id))
     below = people.everybody_below(session, person_id)
     return [plan for plan in found if plan.subject_id in below]
 
 
 def standing(session: Session, plan: Plan, person_id: uuid.UUID) -> frozenset[Standing]:
-    """How this person stands to the plan: a manager only to one that was shared with them, and while they are."""
+    """How this person stands to the plan: a manager only to one that was shared with them, and while they are.
+
+    Nobody does at an address that is not confirmed: see `survey.store.readers`.
+    """
+    if not _is_confirmed(session, plan.review_id, person_id):
+        return frozenset()
     if plan.subject_id == person_id:
         return frozenset({Standing.OWN})
     if plan.shared_with_id == person_id and people.reports_to(session, plan.subject_id, person_id):
@@ -121,6 +126,11 @@ def forget(session: Session, review_id: uuid.UUID) -> None:
     session.delete(_row(session, review_id))
     _remind(session, review_id, None, UTC)
     session.flush()
+
+
+def _is_confirmed(session: Session, review_id: uuid.UUID, person_id: uuid.UUID) -> bool:
+    of_review = select(Review.id).join(Cycle).where(Review.id == review_id, readers.is_confirmed(person_id))
+    return session.scalar(of_review) is not None
 
 
 def _row(session: Session, review_id: uuid.UUID) -> store.Plan:

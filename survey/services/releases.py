@@ -6,16 +6,17 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
-from survey.core import releases
+from survey.core import readers, releases
 from survey.core.audit import Event
 from survey.core.cycles import Phase
 from survey.core.errors import IllegalStep
 from survey.core.letters import Kind
-from survey.store import attempts, audit, outbox
+from survey.store import attempts, audit, outbox, people
 from survey.store import cycles as rounds
+from survey.store import readers as store
 from survey.store.cycles import Cycle, Review
 from survey.store.people import Person
 
@@ -29,7 +30,7 @@ def to_subjects(session: Session, cycle_id: uuid.UUID, *, actor_id: uuid.UUID | 
     if releases.readers(Phase(cycle.phase), is_held=cycle.held_until is not None) != releases.MANAGERS:
         raise IllegalStep("The reports of this round are with the engineers already, or not released at all.")
     cycle.held_until, cycle.attempts = None, 0
-    session.add_all(outbox.about_reports(cycle.reviews, now))
+    session.add_all(outbox.about_reports([row for row in cycle.reviews if not row.is_given], now))
     session.flush()
     audit.record(
         session, Event.CYCLE_RELEASED, actor_id=actor_id, about=cycle_id, now=now, detail={"to": "the engineers"}
@@ -37,14 +38,16 @@ def to_subjects(session: Session, cycle_id: uuid.UUID, *, actor_id: uuid.UUID | 
 
 
 def unmanaged(session: Session, cycle_id: uuid.UUID) -> int:
-    """How many people under review in this cycle have no manager here, who could read first."""
-    found = (
-        select(func.count())
-        .select_from(Review)
-        .join(Person, Person.id == Review.subject_id)
-        .where(Review.cycle_id == cycle_id, Person.manager_id.is_(None))
-    )
-    return session.scalar(found) or 0
+    """How many people under review in this cycle have no manager here, who could read first if it were released now."""
+    chart = people.chart(session)
+    here = {str(one) for one in session.scalars(select(Person.id).where(Person.is_active))}
+    rows = session.execute(select(Review.subject_id, Review.managers).where(Review.cycle_id == cycle_id))
+    return sum(here.isdisjoint(readers.settled(str(subject), managers, chart)) for subject, managers in rows)
+
+
+def give_unread(session: Session, *, now: datetime) -> int:
+    """Gives subjects the reports that are held back for managers of whom none is here any more; how many."""
+    return len(store.give_unread(session, now=now))
 
 
 def due(session: Session, *, now: datetime) -> Sequence[uuid.UUID]:

@@ -12,7 +12,7 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import JSON, Select, Text, Uuid, bindparam, cast, literal, null, select, union_all
+from sqlalchemy import JSON, ColumnElement, Select, Text, Uuid, bindparam, cast, literal, null, select, union_all
 from sqlalchemy.orm import Session
 
 from survey.core import days, releases, values
@@ -23,7 +23,7 @@ from survey.core.disclosure import Comment, Group
 from survey.core.editions import Edition, Withheld
 from survey.core.errors import NotFound
 from survey.core.reports import Report
-from survey.store import audit, people, reports
+from survey.store import audit, readers, reports
 from survey.store.cycles import Cycle, Review, readable_by
 from survey.store.people import Person, by_name
 
@@ -37,7 +37,7 @@ def read(session: Session, review_id: uuid.UUID) -> Edition:
     body = next((row.body for row in rows if row.body is not None), None)
     if body is None:
         raise NotFound("There is no such report: it has not been released yet, or is not kept any more.")
-    subject_id, subject, cycle, closed_at, time_zone, phase, held_until, *_ = rows[0]
+    subject_id, subject, cycle, closed_at, time_zone, phase, held_until, is_given, *_ = rows[0]
     said = [row for row in rows if row.item is not None]
     return Edition(
         review_id,
@@ -48,7 +48,7 @@ def read(session: Session, review_id: uuid.UUID) -> Edition:
         values.load(Report, body),
         tuple(Comment(row.item, Group(row.group), row.text) for row in said if not row.withheld),
         tuple(Withheld(row.item, Group(row.group), row.withheld) for row in said if row.withheld),
-        readers=releases.readers(Phase(phase), is_held=held_until is not None),
+        readers=releases.readers(Phase(phase), is_held=held_until is not None and not is_given),
         zone=ZoneInfo(time_zone),
     )
 
@@ -97,6 +97,7 @@ def _released() -> Select[Any]:
             Cycle.time_zone,
             Cycle.phase,
             Cycle.held_until,
+            Review.is_given,
             *lines.c,
         )
         .select_from(Review)
@@ -121,12 +122,13 @@ class NothingPublished:
     cycle: str
     was_objected: bool
     readers: frozenset[Standing]
+    review_id: uuid.UUID
 
 
 def nothing_published(session: Session, review_id: uuid.UUID) -> NothingPublished | None:
     """Of a released review without a report, because nothing was published for it: about whom it was. Else None."""
     row = session.execute(
-        select(Person.id, Person.name, Cycle.name, Review.is_objected, Cycle.phase, Cycle.held_until)
+        select(Person.id, Person.name, Cycle.name, Review.is_objected, Cycle.phase, Cycle.held_until, Review.is_given)
         .select_from(Review)
         .join(Cycle, Cycle.id == Review.cycle_id)
         .join(Person, Person.id == Review.subject_id)
@@ -140,9 +142,9 @@ def nothing_published(session: Session, review_id: uuid.UUID) -> NothingPublishe
     ).one_or_none()
     if row is None:
         return None
-    subject_id, subject, cycle, is_objected, phase, held_until = row
-    readers = releases.readers(Phase(phase), is_held=held_until is not None)
-    return NothingPublished(subject_id, subject, cycle, is_objected, readers)
+    subject_id, subject, cycle, is_objected, phase, held_until, is_given = row
+    may_read = releases.readers(Phase(phase), is_held=held_until is not None and not is_given)
+    return NothingPublished(subject_id, subject, cycle, is_objected, may_read, review_id)
 
 
 def about(session: Session, person_id: uuid.UUID) -> Sequence[Edition]:
@@ -159,11 +161,7 @@ def about(session: Session, person_id: uuid.UUID) -> Sequence[Edition]:
 
 def standing(session: Session, edition: Edition | NothingPublished, person_id: uuid.UUID) -> frozenset[Standing]:
     """How this person stands to the report; empty as long as whoever stands so may not read it yet."""
-    if edition.subject_id == person_id:
-        return edition.readers & {Standing.OWN}
-    if people.reports_to(session, edition.subject_id, person_id):
-        return edition.readers & {Standing.MANAGES}
-    return frozenset()
+    return edition.readers & readers.standing(session, edition.review_id, person_id)
 
 
 def note_reading(session: Session, edition: Edition, *, actor_id: uuid.UUID | None, now: datetime) -> None:
@@ -188,13 +186,23 @@ class Listed:
     closed_on: date
 
 
-def readable(session: Session, subject_ids: Sequence[uuid.UUID], *, standing: Standing) -> Sequence[Listed]:
-    """The reports about these people that whoever stands so to them may read by now, the newest first."""
+def own(session: Session, person_id: uuid.UUID) -> Sequence[Listed]:
+    """The reports about this person that they may read by now, the newest first."""
+    return _listed(session, Review.subject_id == person_id, readable_by(Standing.OWN), readers.is_confirmed(person_id))
+
+
+def lent(session: Session, person_id: uuid.UUID) -> Sequence[Listed]:
+    """The reports about others that this person may read by now, the newest first."""
+    is_lent = readers.stands(person_id)
+    return _listed(session, is_lent, readable_by(Standing.MANAGES), readers.is_confirmed(person_id))
+
+
+def _listed(session: Session, *conditions: ColumnElement[bool]) -> Sequence[Listed]:
     rows = session.execute(
         select(Review.id, Person.name, Cycle.name, Cycle.closes_at, Cycle.time_zone)
         .join(Cycle, Cycle.id == Review.cycle_id)
         .join(Person, Person.id == Review.subject_id)
-        .where(Review.subject_id.in_(subject_ids), readable_by(standing))
+        .where(*conditions)
         .order_by(Cycle.closes_at.desc(), *by_name())
     )
     return [

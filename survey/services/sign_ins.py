@@ -76,7 +76,7 @@ def vouched(session: Session, address: str, *, browser: str = "", now: datetime)
 
     Raises `NotAllowed` when nobody active here has it.
     """
-    person = by_address(session, address)
+    person = by_address(session, address, is_kept=True)
     if person is None or not person.is_active or person.is_external:
         raise NotAllowed("Your company account is fine, but nobody has entered you here yet. Ask people operations.")
     return _begin(session, person.id, browser, now)

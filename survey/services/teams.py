@@ -10,24 +10,26 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import String, cast, select
+from sqlalchemy import String, and_, cast, or_, select
 from sqlalchemy.orm import Session
 
-from survey.core import days, disclosure, nodes, teams, values
+from survey.core import days, disclosure, nodes, releases, teams, values
+from survey.core import readers as rules
 from survey.core.access import Role, Standing
 from survey.core.audit import Event
 from survey.core.disclosure import OF_NO_COLLEAGUES, Band, Group
 from survey.core.errors import NotFound
 from survey.core.nodes import Node
 from survey.core.questionnaires import Questionnaire
+from survey.core.readers import Word
 from survey.core.teams import Team
-from survey.store import audit, people
-from survey.store.cycles import Cycle, Review, readable_by
+from survey.store import audit, people, readers
+from survey.store.cycles import Cycle, Review
 from survey.store.people import Person
 from survey.store.reports import Cell, Report
 
 # Not before the subjects have their reports: what one reader sees beside the figures must not grow afterwards.
-READABLE = readable_by(Standing.OWN)
+READABLE = and_(Cycle.phase.in_(releases.READABLE), Cycle.held_until.is_(None))
 
 MISSING = "There are no such team figures, or they have not been released yet."
 ERASED = (
@@ -71,11 +73,13 @@ class Listed:
 def view(session: Session, cycle_id: uuid.UUID, person_id: uuid.UUID) -> View:
     """The teams for this person: the whole tree for people operations, for others the part below them.
 
-    Everything that they may read beside it counts as known: their own report, and those of all who report to them.
-    Raises `NotFound` before the release, for whom there is no team, and where reports were erased and no figure is left
-    that can be shown beside those from before. Raises `Unsafe` when the auditor objects to what would be seen together.
+    Everything that they may read beside it, or could once, counts as known: their own report, and those that they are
+    a reader of. Raises `NotFound` before the release, for whom there is no team, and where reports were erased and no
+    figure is left that can be shown beside those from before. Raises `Unsafe` when the auditor objects to what would
+    be seen together.
     """
-    cycle = session.scalar(select(Cycle).where(Cycle.id == cycle_id, READABLE))
+    is_shown = (READABLE, readers.is_confirmed(person_id))
+    cycle = session.scalar(select(Cycle).where(Cycle.id == cycle_id, *is_shown))
     person = session.get(Person, person_id)
     if cycle is None or person is None:
         raise NotFound(MISSING)
@@ -85,7 +89,7 @@ def view(session: Session, cycle_id: uuid.UUID, person_id: uuid.UUID) -> View:
     lost = tree.subjects & _erased(session, cycle_id)
     if len(lost) > teams.MOST_LOST:
         raise NotFound(ERASED_TOO_OFTEN)
-    known = {str(one) for one in _known(session, person_id)}
+    known = {str(one) for one in _known(session, cycle_id, person_id)}
     reviews = _reviews(session, cycle_id, tree.subjects | known)
     built = nodes.build(tree, reviews, known=known, lost=lost)
     if lost and not built:
@@ -107,12 +111,19 @@ def view(session: Session, cycle_id: uuid.UUID, person_id: uuid.UUID) -> View:
 def standing(session: Session, cycle_id: uuid.UUID, person_id: uuid.UUID) -> frozenset[Standing]:
     """How this person stands to the teams of a cycle.
 
-    A manager is whoever stood above a subject when the cycle opened, and still does.
+    A manager is whoever stood above a subject when the cycle opened, and at the release, and still does.
     """
-    below = {str(one) for one in people.everybody_below(session, person_id)}
-    is_manager = any(
-        subject in below and str(person_id) in above for subject, above in _paths(session, cycle_id).items()
+    found = (
+        select(Review.subject_id)
+        .join(Cycle, Cycle.id == Review.cycle_id)
+        .where(
+            Review.cycle_id == cycle_id,
+            readers.stands(person_id, [Word.SETTLED]),
+            readers.is_confirmed(person_id),
+        )
     )
+    settled = set(session.scalars(found))
+    is_manager = settled and not settled.isdisjoint(people.everybody_below(session, person_id))
     return frozenset({Standing.MANAGES}) if is_manager else frozenset()
 
 
@@ -139,9 +150,10 @@ def _top(person: Person) -> str:
     return teams.EVERYBODY if person.role == Role.PEOPLE_OPERATIONS else str(person.id)
 
 
-def _known(session: Session, person_id: uuid.UUID) -> set[uuid.UUID]:
-    """Whose reports this person may read."""
-    return people.everybody_below(session, person_id) | {person_id}
+def _known(session: Session, cycle_id: uuid.UUID, person_id: uuid.UUID) -> set[uuid.UUID]:
+    """Whose reports of this cycle this person may read, or could until the subject took them back."""
+    is_theirs = or_(Review.subject_id == person_id, readers.stands(person_id, rules.HAVE_READ))
+    return set(session.scalars(select(Review.subject_id).where(Review.cycle_id == cycle_id, is_theirs)))
 
 
 def _paths(session: Session, cycle_id: uuid.UUID) -> dict[str, list[str]]:

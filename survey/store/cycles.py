@@ -124,6 +124,7 @@ class Review(Base):
     `minutes` has how long the questionnaire takes by relationship, so that a mail need not read it.
     `published` is what the tally lets be said beside cells and comments, from then until the report is built.
     `shaken` is how many envelopes it had when they were last rewritten together (survey.store.shakes).
+    `is_given`: its subject reads the report although the cycle holds reports back, since no manager could read it.
     """
 
     __tablename__ = "review"
@@ -143,6 +144,7 @@ class Review(Base):
     answered: Mapped[int | None]
     attempts: Mapped[int] = mapped_column(default=0, server_default="0")
     shaken: Mapped[int] = mapped_column(default=0, server_default="0")
+    is_given: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     cycle: Mapped[Cycle] = relationship(back_populates="reviews")
     subject: Mapped[Person] = relationship()
@@ -230,9 +232,11 @@ def frequency(cycle: Cycle) -> Scale:
 
 
 def readable_by(standing: Standing) -> ColumnElement[bool]:
-    """The condition that whoever stands so to a report of the cycle may read it (`survey.core.releases`)."""
+    """The condition that whoever stands so to the report of a review may read it (`survey.core.releases`)."""
     is_released = Cycle.phase.in_(releases.READABLE)
-    return is_released if standing in releases.MANAGERS else and_(is_released, Cycle.held_until.is_(None))
+    if standing in releases.MANAGERS:
+        return is_released
+    return and_(is_released, or_(Cycle.held_until.is_(None), Review.is_given))
 
 
 def titles(session: Session, cycle_id: uuid.UUID) -> dict[uuid.UUID, tuple[str, ...]]:

@@ -1,9 +1,10 @@
-"""Files of people that were uploaded and looked at, until somebody says yes, says no, or an hour has passed."""
+"""Files of people: those that wait for a yes, and what those that were carried out changed, each for an hour."""
 
 from __future__ import annotations
 
 import uuid
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
@@ -22,3 +23,13 @@ class PeopleImport(Base):
     source: Mapped[bytes]
     is_everybody: Mapped[bool]
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class ImportUndo(Base):
+    """What one import changed, so that it can be undone. `body` has people by id, with what was before and after."""
+
+    __tablename__ = "import_undo"
+
+    id: Mapped[uuid.UUID] = random_key()
+    made_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    body: Mapped[dict[str, Any]]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -17,12 +18,14 @@ from sqlalchemy.orm import Session
 
 from survey.core import days, nominations
 from survey.core.cycles import Phase
-from survey.core.letters import Colleague, CyclePart, Kind, Letter
+from survey.core.letters import ABOUT_THE_ACCOUNT, Colleague, CyclePart, Kind, Letter
 from survey.core.mailings import Pace, Slot
 from survey.core.nominations import Choice
+from survey.core.readers import Word
 from survey.core.relationships import Relationship
 from survey.store import asking
 from survey.store.base import UtcDateTime, run
+from survey.store.changes import AddressLink, Field, PersonChange, UnconfirmedAddress
 from survey.store.clocks import LastLook
 from survey.store.custody import Custody
 from survey.store.cycles import Cycle, Review
@@ -31,6 +34,7 @@ from survey.store.mailings import Mailing, RefusedAddress, Snooze, time_zone_of
 from survey.store.outbox import DIGEST
 from survey.store.people import Person, SignInLink, by_name
 from survey.store.plans import Plan
+from survey.store.readers import ReportReader, stands
 from survey.store.reports import Report
 
 LINK_LIFE = timedelta(minutes=10)
@@ -58,11 +62,14 @@ class Reader(NamedTuple):
     refused: str | None
 
 
-_READER = (
+# Locked, so that the address stays as it is until the secret that goes there is kept: who changes it takes away all.
+_ANYBODY = (
     select(Person.id, Person.name, Person.address, Person.time_zone, RefusedAddress.address.label("refused"))
     .outerjoin(RefusedAddress, RefusedAddress.person_id == Person.id)
-    .where(Person.id == bindparam("reader"), Person.is_active)
+    .where(Person.id == bindparam("reader"), Person.is_erased.is_(False))
+    .with_for_update(read=True, of=Person)
 )
+_READER = _ANYBODY.where(Person.is_active)
 _ASKED = (
     select(
         Invitation.id,
@@ -99,9 +106,10 @@ _ASKED = (
 _DUE = select(Mailing.cycle_id, Mailing.slot).where(Mailing.mail_id == bindparam("mail"))
 
 
-def reader(session: Session, person_id: uuid.UUID) -> Reader | None:
-    """Whom a mail to this person reaches; None where they are gone, or mail is not for them any more."""
-    row = run(session, _READER, {"reader": person_id}).one_or_none()
+def reader(session: Session, person_id: uuid.UUID, kind: str) -> Reader | None:
+    """Whom a mail to this person reaches; None where they are gone, or such mail is not for them any more."""
+    wanted = _ANYBODY if kind in ABOUT_THE_ACCOUNT else _READER
+    row = run(session, wanted, {"reader": person_id}).one_or_none()
     return None if row is None else Reader(*row)
 
 
@@ -172,7 +180,9 @@ def _cycle(row: Any) -> uuid.UUID:
 
 def _report(session: Session, mail: Taken, reader: Reader, pace: Pace, now: datetime) -> Letter | None:
     review = session.get(Review, mail.reference)
-    if review is None or review.cycle.phase != Phase.RELEASED or review.cycle.held_until is not None:
+    if review is None or review.cycle.phase != Phase.RELEASED:
+        return None
+    if review.cycle.held_until is not None and not review.is_given:
         return None
     kind = Kind.REPORT if session.get(Report, review.id) else Kind.NO_REPORT
     return Letter(kind, *_to(reader, mail), cycle=review.cycle.name, review_id=review.id)
@@ -183,7 +193,7 @@ def _team_reports(session: Session, mail: Taken, reader: Reader, pace: Pace, now
     cycle = session.get(Cycle, mail.reference)
     if cycle is None or cycle.phase != Phase.RELEASED:
         return None
-    names = _team(session, cycle, reader.id)
+    names = _team(session, cycle, reader.id, stands(reader.id))
     if not names:
         return None
     return Letter(
@@ -305,6 +315,57 @@ def _clock(session: Session, mail: Taken, reader: Reader, pace: Pace, now: datet
     return Letter(Kind.CLOCK, *_to(reader, mail))
 
 
+def _changed(session: Session, mail: Taken, reader: Reader, pace: Pace, now: datetime) -> Letter | None:
+    """To whoever has another manager or address, at the address that they have now."""
+    change = session.get(PersonChange, mail.reference)
+    return None if change is None else _about(session, change, Letter(Kind.CHANGED, *_to(reader, mail)))
+
+
+def _address_left(session: Session, mail: Taken, reader: Reader, pace: Pace, now: datetime) -> Letter | None:
+    """To the last address that was known to be theirs, with a link that confirms the new one where that is needed."""
+    change = session.get(PersonChange, mail.reference)
+    if change is None:
+        return None
+    waiting = session.get(UnconfirmedAddress, reader.id)
+    old = waiting.proven if waiting else change.before
+    if old == reader.address:
+        return None
+    token = ""
+    if waiting is not None:
+        token, token_hash = mint()
+        session.add(AddressLink(hash=token_hash, person_id=reader.id))
+    return _about(session, change, Letter(Kind.ADDRESS_LEFT, old, reader.name, mail.id.hex, token=token))
+
+
+def _about(session: Session, change: PersonChange, letter: Letter) -> Letter:
+    """The letter with a change in words: managers by name, and by whom it was made."""
+    before, after = change.before, change.after
+    if change.field == Field.MANAGER:
+        before, after = (_name(session, uuid.UUID(one) if one else None) for one in (before, after))
+    actor = _name(session, change.actor_id)
+    return replace(letter, changed=change.field, before=before, after=after, actor=actor)
+
+
+def _name(session: Session, person_id: uuid.UUID | None) -> str:
+    person = session.get(Person, person_id) if person_id else None
+    return person.name if person else ""
+
+
+def _reader_asks(session: Session, mail: Taken, reader: Reader, pace: Pace, now: datetime) -> Letter | None:
+    """To the subject: who asks to read their report. The slot of the mail says who."""
+    review, asks = session.get(Review, mail.reference), uuid.UUID(mail.slot)
+    row = session.get(ReportReader, (mail.reference, asks))
+    if review is None or row is None or row.word != Word.ASKED:
+        return None
+    return Letter(
+        Kind.READER_ASKS,
+        *_to(reader, mail),
+        cycle=review.cycle.name,
+        review_id=review.id,
+        actor=_name(session, asks),
+    )
+
+
 def _to(reader: Reader, mail: Taken) -> tuple[str, str, str]:
     """Address, name, and an id that is the same for every attempt: a mailbox recognises a mail that came twice."""
     return reader.address, reader.name, mail.id.hex
@@ -324,4 +385,7 @@ _WRITERS: dict[str, Callable[[Session, Taken, Reader, Pace, datetime], Letter | 
     Kind.OBJECTION: _objection,
     Kind.TEAM_REPORTS: _team_reports,
     Kind.CHECK_IN: _check_in,
+    Kind.CHANGED: _changed,
+    Kind.ADDRESS_LEFT: _address_left,
+    Kind.READER_ASKS: _reader_asks,
 }

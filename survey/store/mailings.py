@@ -17,6 +17,7 @@ from sqlalchemy import ForeignKey, Index, and_, delete, func, insert, literal, o
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from survey.core import days, mailings
+from survey.core.cycles import Phase
 from survey.core.mailings import Pace, Planned, Slot
 from survey.store.base import UNORDERED, Base, UtcDateTime, is_on_postgresql
 from survey.store.cycles import Cycle, Review
@@ -160,6 +161,23 @@ def join(
         session.merge(Mailing(person_id=rater_id, cycle_id=cycle_id, slot=Slot.AGAIN, due_at=now, mail_id=None))
         return
     plan(session, cycle_id, [rater_id], opens_at=now, closes_at=closes_at, pace=pace, reminders=reminders)
+
+
+def tell_again(session: Session, person_ids: Collection[uuid.UUID], *, now: datetime) -> None:
+    """Has these people mailed once more about every open round in which they are asked, answered or not."""
+    _keep_from_gathering(session)
+    asked = (
+        select(Invitation.rater_id, Review.cycle_id)
+        .join(Review, Review.id == Invitation.review_id)
+        .join(Cycle, Cycle.id == Review.cycle_id)
+        .where(Invitation.rater_id.in_(person_ids), Cycle.phase == Phase.OPEN)
+        .distinct()
+    )
+    is_again = (Mailing.person_id.in_(person_ids), Mailing.slot == Slot.AGAIN)
+    session.execute(delete(Mailing).where(*is_again).execution_options(synchronize_session="fetch"))
+    values = literal(Slot.AGAIN.value), literal(now, UtcDateTime())
+    columns = [Mailing.person_id, Mailing.cycle_id, Mailing.slot, Mailing.due_at]
+    session.execute(insert(Mailing).from_select(columns, asked.add_columns(*values)))
 
 
 @dataclass(frozen=True)

@@ -85,9 +85,10 @@ WORDS_AT_MOST = 10
 """So many words of a search are looked for: nobody types more of a name."""
 
 
-def by_address(session: Session, address: str) -> Person | None:
-    """The person at this address, in whatever letter case it was typed."""
-    return session.scalar(select(Person).where(Person.address == address.strip().lower()))
+def by_address(session: Session, address: str, *, is_kept: bool = False) -> Person | None:
+    """The person at this address, in whatever letter case it was typed. `is_kept`: it stays theirs meanwhile."""
+    found = select(Person).where(Person.address == address.strip().lower())
+    return session.scalar(found.with_for_update(read=True) if is_kept else found)
 
 
 def take_turns(session: Session) -> None:

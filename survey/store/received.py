@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from survey.store import schema
 
-TABLES = ("cell", "comment", "withheld", "report", "plan")
+TABLES = ("cell", "comment", "withheld", "report", "plan", "report_reader")
 """Their rows belong to a review, and are all that was said of its subject."""
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, inspect, literal, select, text
 from survey.store import (
     audit,
     canary,
+    changes,
     clocks,
     competencies,
     custody,
@@ -28,6 +29,7 @@ from survey.store import (
     outbox,
     people,
     plans,
+    readers,
     reports,
 )
 from survey.store.base import Base
@@ -60,6 +62,11 @@ TABLES = {
         outbox.Mail,
         audit.AuditEntry,
         imports.PeopleImport,
+        imports.ImportUndo,
+        changes.PersonChange,
+        changes.UnconfirmedAddress,
+        changes.AddressLink,
+        readers.ReportReader,
         custody.Custody,
         mailings.Mailing,
         mailings.Snooze,

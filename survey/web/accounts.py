@@ -11,7 +11,7 @@ from flask import Blueprint, Flask, current_app, flash, redirect, render_templat
 from flask.typing import ResponseReturnValue
 from flask_limiter import Limiter
 from flask_wtf import FlaskForm
-from wtforms import EmailField, HiddenField
+from wtforms import BooleanField, EmailField, HiddenField
 from wtforms.validators import InputRequired, Length
 
 from survey import context
@@ -19,7 +19,7 @@ from survey.context import needs, public
 from survey.core import access, browsers
 from survey.core.access import Action, Role
 from survey.core.errors import LinkClosed
-from survey.services import sign_ins
+from survey.services import addresses, sign_ins
 
 pages = Blueprint("accounts", __name__)
 
@@ -111,11 +111,41 @@ def sign_out() -> ResponseReturnValue:
 @pages.get("/account")
 @needs(Action.SEE_HOME)
 def account() -> ResponseReturnValue:
-    """Where one is signed in, with a way to end each."""
+    """Where one is signed in, with a way to end each, and what others changed of one's manager and address."""
     person = context.permit(Action.SEE_HOME)
     with context.reading() as rows:
         listed = sign_ins.of(rows, person.id, secret=session[context.SIGN_IN], now=context.now())
-    return render_template("accounts/account.html", person=person, listed=listed, zone=context.zone())
+        changed = addresses.listed(rows, person.id)
+        waiting = addresses.waiting(rows, person.id)
+    return render_template(
+        "accounts/account.html",
+        person=person,
+        listed=listed,
+        changed=changed,
+        waiting=waiting,
+        zone=context.zone(),
+    )
+
+
+class ConfirmForm(FlaskForm):
+    """The word of whoever reads the old address. A scanner that presses every button ticks nothing."""
+
+    is_mine = BooleanField("Yes, the new address is mine", [InputRequired("Please tick the box, or close this page.")])
+
+
+@pages.route("/address/<token>", methods=["GET", "POST"])
+@public
+def confirm_address(token: str) -> ResponseReturnValue:
+    """What the old address is asked; then the new one is confirmed."""
+    form = ConfirmForm()
+    if form.validate_on_submit():
+        with context.transaction() as rows:
+            addresses.confirm(rows, token, now=context.now())
+        return render_template("accounts/address_confirmed.html")
+    with context.reading() as rows:
+        waiting = addresses.asked(rows, token)
+    page = render_template("accounts/address.html", form=form, waiting=waiting, zone=context.zone())
+    return page, 400 if form.is_submitted() else 200
 
 
 @pages.post("/account/sign-ins")

@@ -18,7 +18,7 @@ from survey.context import needs
 from survey.core import imports as rules
 from survey.core.access import Action
 from survey.core.audit import Event
-from survey.core.errors import BadInput
+from survey.core.errors import BadInput, NotFound
 from survey.core.imports import Column, Plan
 from survey.core.people import Profile
 from survey.services import imports
@@ -117,11 +117,14 @@ def preview(import_id: uuid.UUID) -> ResponseReturnValue:
         waiting = imports.waiting(
             session, import_id, owner_id=account.id, zones=context.time_zones(), now=context.now()
         )
+        leaving, returning = imports.touched(session, waiting.plan)
     form.plan.data = waiting.plan.fingerprint.hex()
     page = render_template(
         "imports/preview.html",
         form=form,
         plan=waiting.plan,
+        leaving=leaving,
+        returning=returning,
         is_everybody=waiting.is_everybody,
         problem=problem,
         shown=SHOWN,
@@ -139,6 +142,30 @@ def discard(import_id: uuid.UUID) -> ResponseReturnValue:
         imports.forget(session, import_id, owner_id=account.id)
     flash("The file was forgotten, and nothing was changed.", "done")
     return redirect(url_for("people.index"), 303)
+
+
+@pages.route("/<uuid:import_id>/undo", methods=["GET", "POST"])
+@needs(Action.CHANGE_PEOPLE)
+def undo(import_id: uuid.UUID) -> ResponseReturnValue:
+    """What undoing an import of the last hour does, and what it cannot; then it is done, whole or not at all."""
+    account = context.permit(Action.CHANGE_PEOPLE)
+    form = FlaskForm()
+    problem = ""
+    if form.validate_on_submit():
+        try:
+            with context.transaction() as session:
+                imports.undo(session, import_id, actor_id=account.id, now=context.now())
+        except BadInput as error:
+            problem = str(error)
+        else:
+            context.wake("tasks.outbox.sweep")
+            flash("The import was undone.", "done")
+            return redirect(url_for("people.index"), 303)
+    with context.reading() as session:
+        found = imports.undoable(session, import_id=import_id, now=context.now())
+    if found is None:
+        raise NotFound("This import is more than an hour old, or was undone. It cannot be undone any more.")
+    return render_template("imports/undo.html", form=form, found=found, problem=problem), 400 if problem else 200
 
 
 @pages.get("/sample.csv")

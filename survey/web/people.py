@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -19,9 +19,11 @@ from survey.core import people as rules
 from survey.core.access import Action, Role
 from survey.core.errors import BadInput
 from survey.core.people import Profile
-from survey.services import erasures, people
+from survey.services import erasures, imports, people
 from survey.services.people import Search
 from survey.store import base
+from survey.store.departures import Touched
+from survey.store.people import Person
 
 pages = Blueprint("people", __name__, url_prefix="/people")
 
@@ -71,6 +73,7 @@ def index() -> ResponseReturnValue:
     with context.reading() as session:
         rows, total = people.search(session, wanted, offset=min(number - 1, 10**6) * AT_ONCE, limit=AT_ONCE)
         teams = people.teams(session, below=below)
+        undoable = imports.undoable(session, now=context.now()) if may_change else None
     return render_template(
         "people/index.html",
         rows=rows,
@@ -78,6 +81,7 @@ def index() -> ResponseReturnValue:
         wanted=wanted,
         teams=teams,
         may_change=may_change,
+        undoable=undoable,
         first=(number - 1) * AT_ONCE + 1,
         earlier=_page_href(number - 1) if number > 1 else None,
         later=_page_href(number + 1) if number * AT_ONCE < total else None,
@@ -135,7 +139,7 @@ def edit(person_id: uuid.UUID) -> ResponseReturnValue:
         except BadInput as error:
             form.form_errors = [str(error)]
         else:
-            flash(f"What is known of {row.name} was saved.", "done")
+            flash(_saved(row, before), "done")
             return _to(person_id)
     return _form_page(form, before.name, "Save", url_for("people.person", person_id=person_id))
 
@@ -152,13 +156,16 @@ def deactivate(person_id: uuid.UUID) -> ResponseReturnValue:
         flash(f"{row.name} is deactivated.", "done")
         return _to(person_id)
     # Nothing here may depend on what this person has answered and what not.
+    with context.reading() as session:
+        touched = people.unfinished(session, person_id)
     return _confirm(
         person_id,
         "Deactivate {name}?",
         [
             "{name} is signed out, gets no more mail, and cannot be chosen for a round.",
-            "Whatever {name} has not answered in running rounds is not asked any more, and the links to it stop "
-            "working. What has been answered counts. Nobody is told which was the case.",
+            *_named(touched),
+            "What {name} has answered in open rounds counts. What not stays open until the round closes, without "
+            "links: if {name} comes back before, it is asked again. Nobody is told which was the case.",
             "A review about {name} that is running goes on. In rounds that are not open yet, {name} is not a rater any "
             "more.",
             "People who report to {name} stay where they are until you change it.",
@@ -179,9 +186,12 @@ def reactivate(person_id: uuid.UUID) -> ResponseReturnValue:
             row = people.reactivate(session, person_id, actor_id=account.id, now=context.now())
         flash(f"{row.name} is here again.", "done")
         return _to(person_id)
+    with context.reading() as session:
+        touched = people.unfinished(session, person_id)
     lines = [
         "{name} can sign in and be chosen for rounds again.",
-        "Links from before stay closed, and running rounds do not ask {name} again.",
+        *_named(touched),
+        "Links from before stay closed. If an open round still asks {name} for something, {name} gets a new link.",
     ]
     return _confirm(person_id, "Bring {name} back?", lines, "Bring back", form, is_danger=False)
 
@@ -257,6 +267,17 @@ def _as_fields(known: Profile) -> dict[str, str]:
     }
 
 
+def _saved(row: Person, before: Profile) -> str:
+    """What was done, and who hears of it."""
+    said = f"What is known of {row.name} was saved."
+    if row.address == before.address:
+        return said
+    return (
+        f"{said} Links and sign-ins of {before.address} have ended, and both addresses get a mail. Reports of rounds "
+        "that opened before stay closed until that address, or an operator, confirms the new one."
+    )
+
+
 def _form_page(form: PersonForm, title: str, action_label: str, back_href: str) -> ResponseReturnValue:
     with context.reading() as session:
         managers = people.managers(session, limit=SUGGESTED)
@@ -271,6 +292,19 @@ def _form_page(form: PersonForm, title: str, action_label: str, back_href: str) 
         teams=teams,
     )
     return page, 400 if form.is_submitted() else 200
+
+
+def _named(touched: Sequence[Touched]) -> list[str]:
+    """The rounds that a person has a part in, by what was chosen: the same whether or not they have answered."""
+    return [f"In “{one.cycle}”{'' if one.is_open else ' (not open yet)'}, {_part(one)}." for one in touched]
+
+
+def _part(one: Touched) -> str:
+    asked = "{name} is asked about one person" if one.about == 1 else f"{{name}} is asked about {one.about} people"
+    parts = [asked] if one.about else []
+    if one.under_review:
+        parts.append("{name} is under review")
+    return " and ".join(parts)
 
 
 def _confirm(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from functools import partial
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
@@ -15,11 +16,13 @@ from survey.core import conversations, editions, readiness, sentences
 from survey.core import plans as planning
 from survey.core.access import Action, Standing
 from survey.core.editions import Edition
-from survey.core.errors import NotAllowed, NotFound
+from survey.core.errors import BadInput, NotAllowed, NotFound
 from survey.core.plans import Planned
+from survey.core.readers import Word
 from survey.core.sections import Section
 from survey.delivery import archives, charts, ladders, pdf, sheets, shifts
-from survey.services import people, plans, reports
+from survey.services import addresses, plans, readers, reports
+from survey.services.readers import Reader
 from survey.services.reports import NothingPublished
 
 pages = Blueprint("reports", __name__, url_prefix="/reports")
@@ -34,11 +37,22 @@ def index() -> ResponseReturnValue:
     """One's own reports, and those of the people who report to one."""
     person = context.permit(Action.SEE_HOME)
     with context.reading() as session:
-        own = reports.readable(session, [person.id], standing=Standing.OWN)
-        below = [one.id for one in people.below(session, person.id)]
-        team = reports.readable(session, below, standing=Standing.MANAGES)
+        own = reports.own(session, person.id)
+        team = reports.lent(session, person.id)
         shared = plans.shared_with(session, person.id)
-    return render_template("reports/index.html", own=own, team=team, shared=shared)
+        asking = [one for one in readers.of(session, person.id) if one.word is Word.ASKED]
+        closed = readers.closed(session, person.id)
+        waiting = addresses.waiting(session, person.id)
+    return render_template(
+        "reports/index.html",
+        own=own,
+        team=team,
+        shared=shared,
+        asking=asking,
+        closed=closed,
+        waiting=waiting,
+        zone=context.zone(),
+    )
 
 
 @pages.get("/export")
@@ -47,7 +61,9 @@ def export() -> ResponseReturnValue:
     """Everything that one has received, as one file: with one's private reflections, and of nobody else."""
     person = context.permit(Action.SEE_HOME)
     with context.reading() as session:
-        own = [edition.copy(is_own=True) for edition in reports.about(session, person.id)]
+        about = reports.about(session, person.id)
+        readable = [one for one in about if Standing.OWN in reports.standing(session, one, person.id)]
+        own = [edition.copy(is_own=True) for edition in readable]
         seen = plans.seen(session, person.id, person.id)
     content = archives.archive(own, subject=person.name, is_own=True, seen=seen)
     return _attached(content, "reports.zip", "application/zip")
@@ -62,7 +78,51 @@ def read(review_id: uuid.UUID) -> ResponseReturnValue:
     except NotFound:
         return _nothing(review_id)
     _note_reading(edition)
-    return shown(edition, _planned(edition))
+    return shown(edition, _planned(edition), _readers(edition))
+
+
+@pages.post("/<uuid:review_id>/ask")
+@needs(Action.ASK_FOR_REPORT)
+def ask(review_id: uuid.UUID) -> ResponseReturnValue:
+    """A later manager asks the subject to let them read."""
+    person = context.signed_in()
+    with context.transaction() as session:
+        _permit(Action.ASK_FOR_REPORT, readers.standing(session, review_id, person.id))
+        is_asked = readers.ask(session, review_id, actor_id=person.id, now=context.now())
+    if is_asked:
+        context.wake("tasks.outbox.sweep")
+    flash("You asked. They get a mail, and decide." if is_asked else "There is nothing more to ask here.", "done")
+    return redirect(url_for("reports.index"), 303)
+
+
+@pages.post("/<uuid:review_id>/readers")
+@needs(Action.CHOOSE_READERS)
+def choose_reader(review_id: uuid.UUID) -> ResponseReturnValue:
+    """The subject says who may read their report, and who may not any more."""
+    person = context.signed_in()
+    is_yes = request.form.get("word") == "yes"
+    with context.transaction() as session:
+        _permit(Action.CHOOSE_READERS, readers.standing(session, review_id, person.id))
+        reader_id = _id(request.form.get("reader", ""))
+        reader = readers.say(session, review_id, reader_id, is_yes=is_yes, actor_id=person.id, now=context.now())
+    can = "can read" if is_yes else "cannot read"
+    flash(f"{reader.name} {can} your report of “{reader.cycle}”.", "done")
+    return redirect(url_for("reports.index"), 303)
+
+
+def _id(typed: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(typed)
+    except ValueError:
+        raise BadInput("Please choose a person.") from None
+
+
+def _permit(action: Action, standing: frozenset[Standing]) -> None:
+    """To whoever may not do this, the report does not exist."""
+    try:
+        context.permit(action, *standing)
+    except NotAllowed:
+        raise NotFound(MISSING) from None
 
 
 @pages.get("/<uuid:review_id>/conversation")
@@ -122,6 +182,14 @@ def _copy_of(review_id: uuid.UUID) -> Edition:
     return edition.copy(is_own=is_own)
 
 
+def _readers(edition: Edition) -> Sequence[Reader]:
+    """Who else reads it, for the subject alone."""
+    if not edition.is_own:
+        return ()
+    with context.reading() as session:
+        return readers.of(session, edition.subject_id, edition.review_id)
+
+
 def _planned(edition: Edition) -> Planned:
     """What stands beside the report of the subject's plans, as far as whoever is signed in may see them."""
     with context.reading() as session:
@@ -141,10 +209,7 @@ def _nothing(review_id: uuid.UUID) -> str:
 def _check(session: Session, edition: Edition | NothingPublished) -> bool:
     """Whether it is the reader's own. To whoever may not read it, it does not exist."""
     standing = reports.standing(session, edition, context.signed_in().id)
-    try:
-        context.permit(Action.READ_REPORT, *standing)
-    except NotAllowed:
-        raise NotFound(MISSING) from None
+    _permit(Action.READ_REPORT, standing)
     return Standing.OWN in standing
 
 
@@ -170,11 +235,12 @@ def _attached(content: bytes, name: str, kind: str) -> ResponseReturnValue:
     return content, {"Content-Type": kind, "Content-Disposition": f'attachment; filename="{name}"'}
 
 
-def shown(edition: Edition, planned: Planned = planning.NOTHING) -> str:
-    """The page of this copy of a report, with what its reader may see of its subject's plans."""
+def shown(edition: Edition, planned: Planned = planning.NOTHING, readers: Sequence[Reader] = ()) -> str:
+    """The page of this copy of a report, with what its reader may see of its subject's plans and of other readers."""
     return render_template(
         "reports/report.html",
         edition=edition,
+        readers=readers,
         plan=planned.now,
         earlier=planned.earlier,
         report=edition.report,

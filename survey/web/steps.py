@@ -282,7 +282,7 @@ def release(cycle_id: uuid.UUID) -> ResponseReturnValue:
         "earlier if you release them by hand.",
     )
     if unmanaged:
-        lines.append(f"{unmanaged} of them have no manager here: until then nobody reads their reports.")
+        lines.append(f"{unmanaged} of them have no manager here who could read first: they can read theirs at once.")
     return _confirm("Release the reports to the managers?", lines, "Release to the managers", cycle_id, form)
 
 

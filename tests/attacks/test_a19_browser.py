@@ -19,6 +19,9 @@ from tests.attacks import walks
 from tests.company import csrf
 
 SUBJECT = "sam"
+READERS = {"sam": {"marta"}}
+"""Whose names people see beside their own report: those of its other readers. Marta is asked as the manager, openly."""
+
 MAY_READ = {"ana": set(), "jonas": set(), "olga": set(), "sam": {"sam"}, "marta": {"sam"}}
 """Whose reports each of them may read: ana rated, jonas reports to sam, olga manages others, marta manages sam."""
 
@@ -90,7 +93,7 @@ def prepare(company):
 
 def findings(company, name, accept):
     """Pages on which this person finds somebody whom they should not, or a report that is none of theirs."""
-    about = MAY_READ[name] | {name}
+    about = MAY_READ[name] | READERS.get(name, set()) | {name}
     strangers = {canary for one in company.ids if one not in about for canary in canaries(company, one)}
     pages = walks.walk(company.sign_in(name), company.app, company.values, accept=accept)
     found = {

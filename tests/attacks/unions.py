@@ -16,10 +16,9 @@ from itertools import combinations
 from sqlalchemy import select
 
 from survey import context
-from survey.core.access import Standing
 from survey.core.nodes import Kind
 from survey.core.relationships import Relationship
-from survey.services import cycles, people, reports, teams
+from survey.services import cycles, reports, teams
 from survey.store.cycles import Review
 from survey.store.reports import Cell
 from tests.organisation import Organisation
@@ -139,8 +138,8 @@ def _vanishing(patterns: Sequence[tuple[bool, ...]], width: int) -> list[list[Fr
 def _read(made: Organisation, name: str) -> frozenset[str]:
     """Whose reports this person can open, tried one by one as the page does."""
     with context.reading() as session:
-        everybody = [made.ids[name], *(one.id for one in people.below(session, made.ids[name]))]
-        listed = {one.review_id for one in reports.readable(session, everybody, standing=Standing.MANAGES)}
+        theirs = [*reports.own(session, made.ids[name]), *reports.lent(session, made.ids[name])]
+        listed = {one.review_id for one in theirs}
         opened = {
             subject
             for subject, review in made.reviews.items()

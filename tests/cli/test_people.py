@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from survey import context
+from survey.services import people
 from survey.store.people import Person
 from tests.commands import survey
 
@@ -50,6 +53,29 @@ def test_deactivating_many_needs_the_number(company, environ, tmp_path):
     assert company.person("sam").is_active
     assert survey(*command, "--deactivate", "11", environ=environ).returncode == 0
     assert not company.person("sam").is_active
+
+
+def test_the_newest_import_is_undone_with_a_yes(company, environ, tmp_path):
+    file = tmp_path / "people.csv"
+    file.write_text("Name,Address,Team\nZoë,zoe@company.test,Search\nSam Rivera,sam@company.test,Search\n")
+    assert survey("people", "undo", "--yes", environ=environ).returncode == 2
+    survey("people", "import", str(file), "--yes", environ=environ)
+    looked = survey("people", "undo", environ=environ)
+    assert "1 added, 1 changed, 0 deactivated." in looked.stdout
+    assert _team(company) == "Search"
+    assert survey("people", "undo", "--yes", environ=environ).stdout.endswith("Undone.\n")
+    assert _team(company) == ""
+    assert survey("people", "undo", "--yes", environ=environ).returncode == 2
+
+
+def test_an_operator_confirms_a_changed_address_and_no_other(company, environ):
+    with context.transaction() as session:
+        sam = session.get(Person, company.ids["sam"])
+        known = replace(people.profile(session, sam), address="samira@company.test")
+        people.change(session, sam.id, known, actor_id=company.ids["noor"], now=context.now())
+    done = survey("people", "confirm-address", "samira@company.test", environ=environ)
+    assert done.stdout == "Sam Rivera: samira@company.test is confirmed in place of sam@company.test.\n"
+    assert survey("people", "confirm-address", "samira@company.test", environ=environ).returncode == 2
 
 
 def _team(company):

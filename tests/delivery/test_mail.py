@@ -50,6 +50,10 @@ def letter(kind, parts=(SPRING,)):
         cycle_id=uuid.UUID(int=8),
         closes_at=datetime(2026, 3, 17, tzinfo=UTC),
         subjects=("Sam Rivera", "Ana <b>Petrov</b>"),
+        changed="address",
+        before="ewa@elsewhere.test",
+        after="ewa@company.test",
+        actor="Noor <b>Haddad</b>",
     )
 
 
@@ -62,6 +66,12 @@ def test_the_mail_as_it_arrives(compose, kind, snapshot):
         "html": message.get_body(("html",)).get_content(),
     }
     assert parts == snapshot
+
+
+@pytest.mark.parametrize("changed", ["manager", "confirmed"])
+def test_the_mail_about_another_change_as_it_arrives(compose, changed, snapshot):
+    told = replace(letter(Kind.CHANGED), changed=changed, before="Marta", after="Olga", actor="")
+    assert compose(told).get_body(("plain",)).get_content() == snapshot
 
 
 @pytest.mark.parametrize("kind", list(Kind))

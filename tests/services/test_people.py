@@ -88,7 +88,8 @@ def test_who_leaves_is_signed_out_and_asked_nothing_more_and_no_count_changes(co
         waiting = session.scalar(
             select(func.count()).select_from(Mail).where(Mail.person_id == company.ids["ben"], Mail.state == "waiting")
         )
-    assert (states[company.ids["ben"]], states[company.ids["ana"]], waiting) == ("void", "done", 0)
+    # Open, so that who comes back is asked again: it was so before, and tells nothing new.
+    assert (states[company.ids["ben"]], states[company.ids["ana"]], waiting) == ("open", "done", 0)
 
 
 def test_who_leaves_is_no_rater_of_a_round_that_opens_later(company):
@@ -223,6 +224,10 @@ def test_every_table_that_hangs_on_a_review_or_a_person_was_thought_of():
         "refused_address.person_id",  # deleted
         "plan.shared_with_id",  # emptied
         "people_import.owner_id",  # deleted, of everybody
+        "person_change.person_id",  # deleted
+        "unconfirmed_address.person_id",  # deleted
+        "address_link.person_id",  # deleted
+        "report_reader.person_id",  # deleted
         "cycle.launcher_id",  # names nobody any more
         "review.subject_id",  # names nobody any more
         "hand.person_id",  # deleted

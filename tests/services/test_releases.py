@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import update
 
 from survey import context
-from survey.core.access import Standing
 from survey.core.audit import Event
 from survey.core.cycles import Phase
 from survey.core.errors import IllegalStep, NotFound
 from survey.core.letters import Kind
-from survey.services import audit, cycles, drafts, releases, reports, teams
+from survey.services import audit, cycles, drafts, erasures, people, releases, reports, teams
 from survey.store.cycles import Cycle
+from survey.store.people import Person
 from tasks.releases import sweep
 from tests.company import csrf
 
@@ -45,8 +46,8 @@ def test_lists_show_a_report_to_whom_it_opens(company, clock):
     cycle_id, _ = held(company)
     sam = company.ids["sam"]
     with context.reading() as session:
-        assert reports.readable(session, [sam], standing=Standing.OWN) == []
-        assert len(reports.readable(session, [sam], standing=Standing.MANAGES)) == 1
+        assert reports.own(session, sam) == []
+        assert len(reports.lent(session, company.ids["marta"])) == 1
     assert "No report yet" in company.sign_in("sam").get("/reports").text
     clock.moment = until(cycle_id)
     sweep()
@@ -154,6 +155,13 @@ def test_the_choice_is_made_with_the_dates(company):
 
 def held(company):
     """A round that its manager reads three days before its subject: its id and the review's."""
+    cycle_id, review_id = counted(company)
+    company.release(cycle_id)
+    return cycle_id, review_id
+
+
+def counted(company):
+    """The same before its release."""
     cycle_id, review_id = company.draft()
     with context.transaction() as session:
         session.get_one(Cycle, cycle_id).manager_days = 3
@@ -162,8 +170,24 @@ def held(company):
         company.answer(token, words=f"What {name} wrote.")
     company.close(cycle_id)
     company.count()
-    company.release(cycle_id)
     return cycle_id, review_id
+
+
+def lose_the_manager(company, lack):
+    """Marta of whom it is said that she reads first: there is no manager, or she is deactivated or erased."""
+    with context.transaction() as session:
+        if lack == "none":
+            known = people.profile(session, session.get(Person, company.ids["sam"]))
+            people.change(
+                session,
+                company.ids["sam"],
+                replace(known, manager=None),
+                actor_id=company.ids["noor"],
+                now=context.now(),
+            )
+            return
+        verb = people.deactivate if lack == "left" else erasures.erase
+        verb(session, company.ids["marta"], actor_id=company.ids["noor"], now=context.now())
 
 
 def until(cycle_id) -> datetime:
@@ -175,3 +199,26 @@ def until(cycle_id) -> datetime:
 
 def statuses(company, path: str) -> dict[str, int]:
     return {name: company.sign_in(name).get(path).status_code for name in ("marta", "sam", *OTHERS)}
+
+
+@pytest.mark.parametrize("lack", ["none", "left", "erased"])
+def test_without_a_manager_who_could_read_first_the_subject_reads_at_once(company, lack):
+    cycle_id, review_id = counted(company)
+    lose_the_manager(company, lack)
+    company.release(cycle_id)
+    assert company.sign_in("sam").get(f"/reports/{review_id}").status_code == 200
+    assert [letter.kind for letter, person in company.letters() if person == company.ids["sam"]].count(Kind.REPORT) == 1
+
+
+@pytest.mark.parametrize("lack", ["left", "erased"])
+def test_a_manager_who_lapses_while_reports_are_held_holds_nothing(company, lack):
+    cycle_id, review_id = held(company)
+    assert company.sign_in("sam").get(f"/reports/{review_id}").status_code == MISSING
+    lose_the_manager(company, lack)
+    sweep()
+    assert company.sign_in("sam").get(f"/reports/{review_id}").status_code == 200
+    kinds = [letter.kind for letter, person in company.letters() if person == company.ids["sam"]]
+    assert kinds.count(Kind.REPORT) == 1
+    with context.transaction() as session:
+        releases.to_subjects(session, cycle_id, actor_id=None, now=context.now())
+    assert not [letter for letter, _ in company.letters() if letter.kind is Kind.REPORT]

@@ -63,7 +63,7 @@ class Thing:
 class World:
     """Two managers with a report each, a round about each of these in every phase, and a rater without an account.
 
-    The released reports have a plan that is shared; people operations have uploaded a file of people.
+    The released reports have a plan that is shared; people operations have uploaded a file of people, and written one.
     """
 
     company: Company
@@ -71,6 +71,7 @@ class World:
     tokens: dict[str, str] = field(default_factory=dict)
     invitations: list[Thing] = field(default_factory=list)
     import_id: uuid.UUID | None = None
+    imported_id: uuid.UUID | None = None
 
     @property
     def app(self) -> Flask:
@@ -98,7 +99,7 @@ THINGS: dict[str, Callable[[World], list[Thing]]] = {
     "review_id": lambda world: [Thing(one.review_id, one) for one in world.rounds],
     "page_id": lambda world: [Thing(world.company.page_id)],
     "person_id": lambda world: [Thing(world.company.ids[name], Round(name, name, "", name)) for name in MANAGERS],
-    "import_id": lambda world: [Thing(world.import_id)],
+    "import_id": lambda world: [Thing(world.import_id), Thing(world.imported_id)],
     "invitation_id": lambda world: world.invitations,
     "token": lambda world: [Thing(world.tokens[RATER], world.invitations[0].round, RATER), Thing("of-nobody")],
 }
@@ -185,6 +186,7 @@ def build(app: Flask) -> World:
             )
         world.invitations.append(Thing(invitation, opened, holder))
     world.tokens = company.tokens()
+    world.imported_id = _imported(b"Name,Address\nNora New,nora@company.test\n")
     with context.transaction() as rows:
         world.import_id = imports.keep(
             rows, b"Name,Address\n", owner_id=company.ids["noor"], is_everybody=False, now=context.now()
@@ -194,6 +196,16 @@ def build(app: Flask) -> World:
                 plans.save(rows, one.review_id, [Step("One step.", "")], None, now=context.now())
                 plans.share(rows, one.review_id)
     return world
+
+
+def _imported(source: bytes) -> uuid.UUID | None:
+    """The id of an import that was carried out."""
+    with context.transaction() as rows:
+        plan = imports.look(rows, source, is_everybody=False, zones={})
+        written = {"fingerprint": plan.fingerprint, "departing": None, "zones": {}, "now": context.now()}
+        imports.take(rows, source, is_everybody=False, **written)
+        found = imports.undoable(rows, now=context.now())
+    return found.import_id if found else None
 
 
 def _launched(made: tuple[uuid.UUID, uuid.UUID], launcher: str, subject: str) -> Round:

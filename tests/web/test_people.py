@@ -199,7 +199,7 @@ def test_leaving_coming_back_and_being_forgotten(company):
     client = company.sign_in("noor")
     sam = f"/people/{company.ids['sam']}"
     page = client.get(f"{sam}/deactivate").text
-    assert "What has been answered counts." in page
+    assert "has answered in open rounds counts." in page
     assert post(client, f"{sam}/deactivate").location == sam
     assert "This account is deactivated" in client.get(sam).text
     assert post(client, f"{sam}/reactivate").location == sam

@@ -23,7 +23,7 @@ from survey.store.inspection.looks import Look, count, plain_key
 LENGTH = 24
 """Bytes from the beginning of a comment that are looked for; shorter comments could stand anywhere by chance."""
 
-LINKS = ("invitation_token", "sign_in_link", "sign_in")
+LINKS = ("invitation_token", "sign_in_link", "sign_in", "address_link")
 """The tables that know links and cookies by their hash."""
 
 PORTION = 8 * 1024 * 1024
