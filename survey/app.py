@@ -28,7 +28,7 @@ from survey.cli.logs import log_to_stderr
 from survey.core import days
 from survey.core.errors import BadInput, KeysExposed, NotFound, SurveyError
 from survey.core.mailings import Pace
-from survey.delivery import holidays
+from survey.delivery import doorbells, holidays
 from survey.store import base
 from survey.store.keys import Keyring
 
@@ -204,6 +204,7 @@ class _Provider(FlaskOAuth2App):  # type: ignore[misc]
 def _doorbell(redis_url: str) -> Callable[[str], None]:
     bell = Celery("doorbell", broker=redis_url)
     bell.conf.update(
+        broker_transport=doorbells.TRANSPORT,
         broker_transport_options={
             "socket_timeout": BROKER_TIMEOUT,
             "socket_connect_timeout": BROKER_TIMEOUT,

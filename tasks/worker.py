@@ -13,6 +13,7 @@ from survey import context
 from survey.app import create_app
 from survey.cli.logs import log_others_to_stderr, log_to_stderr
 from survey.context import EXTENSION
+from survey.delivery import doorbells
 from tasks.schedule import SCHEDULE
 
 TIME_LIMIT = 120
@@ -44,6 +45,11 @@ def make_worker(app: Flask) -> Celery:
         beat_schedule=SCHEDULE,
         timezone="UTC",
         task_ignore_result=True,
+        accept_content=["json"],
+        # By default everybody who reaches redis may stop a worker, shrink its pool, and ask it what it does.
+        worker_enable_remote_control=False,
+        # By default a worker ends at the first line that is no JSON.
+        broker_transport=doorbells.TRANSPORT,
         # By default a task is acknowledged when it begins, and lost with its worker. Every task here may run twice.
         task_acks_late=True,
         # Without it, a task whose child was killed counts as done.
