@@ -21,9 +21,6 @@ import structlog
 from kombu.transport import redis as broker
 from redis.exceptions import ResponseError
 
-TRANSPORT = f"{__name__}:Transport"
-"""What Celery's setting `broker_transport` takes."""
-
 QUEUE = "celery"
 """The only one."""
 
