@@ -11,24 +11,24 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from pathlib import Path
 
 import jinja2
-from authlib.integrations.flask_client import FlaskOAuth2App, OAuth
 from celery import Celery
 from flask import Flask, Response, request
 from flask.sessions import SecureCookieSessionInterface
 from flask_wtf import CSRFProtect
 from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy import Engine, make_url
+from sqlalchemy.exc import OperationalError, ProgrammingError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import config as settings
 from config import Config, MailPace
 from survey import context, web
-from survey.cli import commands
 from survey.cli.logs import log_to_stderr
 from survey.core import days
-from survey.core.errors import BadInput, KeysExposed, NotFound, SurveyError
+from survey.core.errors import BadInput, CopyOfKeys, KeysElsewhere, KeysExposed, NotFound, SurveyError
 from survey.core.mailings import Pace
 from survey.delivery import holidays
+from survey.services import keys
 from survey.store import base
 from survey.store.keys import Keyring
 
@@ -36,17 +36,20 @@ ROOT = Path(__file__).resolve().parent.parent
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 BROKER_TIMEOUT = 1.0  # seconds that a page may wait for a doorbell
 YEARS_OF_HOLIDAYS = 5  # from the start of a process
-DISCOVERY = "/.well-known/openid-configuration"
-PROVIDER_TIMEOUT = 10  # seconds that a sign-in may wait for the company's accounts
 
 
 def create_app(
-    config: Config | None = None, *, clock: Callable[[], datetime] | None = None, is_audit: bool = False
+    config: Config | None = None,
+    *,
+    clock: Callable[[], datetime] | None = None,
+    is_audit: bool = False,
+    is_command: bool = False,
 ) -> Flask:
     """The app for these settings, by default those of the environment.
 
     Raises config.BadConfig with every setting that is wrong, and if others could read the keys; an audit is let in
-    then, because it reports that among what else it finds.
+    then, because it reports that among what else it finds. What serves people is not made either where the directory
+    of keys is not that of this installation; a command looks for itself, if it needs keys.
     """
     config = config or settings.load()
     if not is_audit:
@@ -58,6 +61,8 @@ def create_app(
     app.session_interface = _Sessions()
     app.extensions[context.EXTENSION] = wire(config, base.connect(config.database_url), clock=clock)
     app.extensions["config"] = config
+    if not is_audit and not is_command:
+        refuse_other_keys(app)
     if config.proxy_hops:
         hops = config.proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
@@ -108,13 +113,37 @@ def _unknown() -> tuple[str, timedelta]:
     return "", timedelta(0)
 
 
+def refuse_other_keys(app: Flask) -> None:
+    """Raises config.BadConfig if the directory of keys is not that of this installation.
+
+    Where the database does not answer nothing is known; whoever needs a key looks again.
+    """
+    with app.app_context():
+        try:
+            with context.reading() as session:
+                keys.check(session, context.installation().keyring)
+        except KeysElsewhere as error:
+            if isinstance(error, CopyOfKeys):
+                with context.transaction() as session:
+                    keys.note_copy(session, now=context.now())
+            raise settings.BadConfig(str(error)) from None
+        except (OperationalError, ProgrammingError):
+            return
+        finally:
+            # Processes that come of this one make connections of their own.
+            context.installation().engine.dispose()
+
+
 def command_line() -> None:
     """The `survey` command."""
+    # Servers have no use for them.
+    from survey.cli import commands  # noqa: PLC0415
+
     log_to_stderr()
 
     def make(environ: Mapping[str, str], *, is_audit: bool = False) -> Flask:
         try:
-            return create_app(settings.load(environ), is_audit=is_audit)
+            return create_app(settings.load(environ), is_audit=is_audit, is_command=True)
         except settings.BadConfig as error:
             raise SurveyError(str(error)) from None
 
@@ -164,18 +193,11 @@ def _add_company_accounts(app: Flask, config: Config) -> None:
     if not config.oidc_issuer:
         app.extensions[context.COMPANY_ACCOUNTS] = None
         return
-    app.extensions[context.COMPANY_ACCOUNTS] = OAuth(app).register(
-        "company",
-        client_cls=_Provider,
-        client_id=config.oidc_client_id,
-        client_secret=config.oidc_client_secret,
-        server_metadata_url=config.oidc_issuer + DISCOVERY,
-        client_kwargs={
-            "scope": "openid email",
-            "code_challenge_method": "S256",
-            "default_timeout": PROVIDER_TIMEOUT,
-        },
-    )
+    # Most installations name none, and need not load what speaks with one.
+    from survey.delivery import providers  # noqa: PLC0415
+
+    client = providers.register(app, config.oidc_issuer, config.oidc_client_id, config.oidc_client_secret)
+    app.extensions[context.COMPANY_ACCOUNTS] = client
 
 
 class _Sessions(SecureCookieSessionInterface):
@@ -190,20 +212,10 @@ class _Sessions(SecureCookieSessionInterface):
         return self._signing
 
 
-class _Provider(FlaskOAuth2App):  # type: ignore[misc]
-    """The provider that is configured, and none that its metadata make it out to be."""
-
-    def load_server_metadata(self) -> dict[str, object]:
-        """What the provider says of itself. Raises ValueError if it names another issuer."""
-        said: dict[str, object] = super().load_server_metadata()
-        if str(said.get("issuer")).rstrip("/") != self._server_metadata_url.removesuffix(DISCOVERY):
-            raise ValueError("The provider's metadata are those of another issuer.")
-        return said
-
-
 def _doorbell(redis_url: str) -> Callable[[str], None]:
     bell = Celery("doorbell", broker=redis_url)
     bell.conf.update(
+        broker_transport=context.DOORBELLS,
         broker_transport_options={
             "socket_timeout": BROKER_TIMEOUT,
             "socket_connect_timeout": BROKER_TIMEOUT,

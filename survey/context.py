@@ -34,6 +34,8 @@ from survey.store.people import Person
 
 EXTENSION = "survey"
 COMPANY_ACCOUNTS = "company_accounts"
+DOORBELLS = "survey.delivery.doorbells:Transport"
+"""The way of doorbells, by its name: kombu loads it with the first one."""
 PROGRAM = Path(__file__).resolve().parent
 SIGN_IN = "sign_in"
 

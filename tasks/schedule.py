@@ -12,6 +12,7 @@ SCHEDULE = {
     "files": {"task": "tasks.people.forget_files", "schedule": 600.0, "options": {"expires": 600}},
     "releases": {"task": "tasks.releases.sweep", "schedule": 60.0, "options": {"expires": 60}},
     "retention": {"task": "tasks.retention.delete_due", "schedule": 21_600.0, "options": {"expires": 3600}},
+    "keys": {"task": "tasks.keys.watch", "schedule": 300.0, "options": {"expires": 300}},
     "canary": {"task": "tasks.canary.sing", "schedule": 15.0, "options": {"expires": 15}},
     "handfuls": {
         "task": "tasks.shakes.sweep",

@@ -14,7 +14,7 @@ from kombu.exceptions import OperationalError
 
 from survey import context
 from survey.core.errors import KeyMissing
-from survey.services import publication, tally
+from survey.services import keys, publication, tally
 from survey.store import base
 
 ENOUGH = timedelta(seconds=60)
@@ -129,7 +129,11 @@ def _build_all(cycle_id: uuid.UUID, missing: int) -> int:
 def finish() -> None:
     """Destroys the keys of rounds that are through, cleans up, and then says so: a crash has all of it done again."""
     with context.transaction() as session:
-        cycle_ids = tally.finish(session)
+        counted = tally.finish(session)
+    if not counted:
+        return
+    with context.transaction() as session:
+        cycle_ids = keys.begin_destroying(session, counted, context.installation().keyring, now=context.now())
     if not cycle_ids:
         return
     with context.reading() as session:

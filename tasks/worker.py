@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from celery import Celery, Task
-from celery.signals import setup_logging, worker_process_init
+from celery.signals import setup_logging, worker_init, worker_process_init
 from flask import Flask
 
-from config import Config
+from config import BadConfig, Config
 from survey import context
-from survey.app import create_app
+from survey.app import create_app, refuse_other_keys
 from survey.cli.logs import log_others_to_stderr, log_to_stderr
-from survey.context import EXTENSION
+from survey.context import DOORBELLS, EXTENSION
 from tasks.schedule import SCHEDULE
 
 TIME_LIMIT = 120
@@ -44,6 +44,11 @@ def make_worker(app: Flask) -> Celery:
         beat_schedule=SCHEDULE,
         timezone="UTC",
         task_ignore_result=True,
+        accept_content=["json"],
+        # By default everybody who reaches redis may stop a worker, shrink its pool, and ask it what it does.
+        worker_enable_remote_control=False,
+        # By default a worker ends at the first line that is no JSON.
+        broker_transport=DOORBELLS,
         # By default a task is acknowledged when it begins, and lost with its worker. Every task here may run twice.
         task_acks_late=True,
         # Without it, a task whose child was killed counts as done.
@@ -78,6 +83,7 @@ TASKS = [
     "tasks.people",
     "tasks.releases",
     "tasks.canary",
+    "tasks.keys",
     "tasks.retention",
     "tasks.shakes",
 ]
@@ -85,13 +91,21 @@ TASKS = [
 
 def _make() -> Celery:
     log_to_stderr()
-    app = create_app()
+    # Beat needs no keys, and its container has none.
+    app = create_app(is_command=True)
     worker = make_worker(app)
 
     @setup_logging.connect(weak=False)
     def log_as_the_program_does(**_: object) -> None:
         # With a receiver Celery leaves logging alone: its own lines would name the error of a task by its text.
         log_others_to_stderr()
+
+    @worker_init.connect(weak=False)
+    def refuse_other_keys_(**_: object) -> None:
+        try:
+            refuse_other_keys(app)
+        except BadConfig as error:
+            raise SystemExit(str(error)) from None
 
     @worker_process_init.connect(weak=False)
     def leave_connections_to_the_parent(**_: object) -> None:

@@ -7,7 +7,7 @@ import uuid
 from sqlalchemy.orm import Session
 
 from survey import context
-from survey.services import publication, tally
+from survey.services import keys, publication, tally
 
 
 def count() -> None:
@@ -25,7 +25,7 @@ def count() -> None:
             tally.count(session, review_ids, keyring)
     build()
     with context.transaction() as session:
-        finished = tally.finish(session)
+        finished = keys.begin_destroying(session, tally.finish(session), keyring, now=context.now())
         for cycle_id in finished:
             tally.destroy_key(session, cycle_id, keyring)
         tally.note_destroyed(session, finished)

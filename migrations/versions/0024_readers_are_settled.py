@@ -6,7 +6,7 @@ from alembic import op
 from survey.store.base import UtcDateTime
 
 revision = "0024"
-down_revision = "0026"
+down_revision = "0023"
 
 
 def upgrade() -> None:

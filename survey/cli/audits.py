@@ -46,6 +46,7 @@ def audit() -> None:
     multiple=True,
     help="A log file, or a directory of them. May be given several times.",
 )
+@instances.OPTION
 @click.pass_obj
 def anonymity(make: Callable[..., Flask], logs: tuple[Path, ...]) -> int:
     """Look for every way from an answer to a person: in the database, the keys, redis and logs.
@@ -77,6 +78,7 @@ def anonymity(make: Callable[..., Flask], logs: tuple[Path, ...]) -> int:
 
 @audit.command("verify")
 @click.option("--head", metavar="NUMBER:HASH", help="An entry that was the newest one once, as it was shown then.")
+@instances.OPTION
 @click.pass_obj
 def verify(make: Callable[..., Flask], head: str | None) -> int:
     """Look through the audit log: whether an entry was changed, taken out, put in, or the newest ones cut off.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -17,9 +16,10 @@ from sqlalchemy.orm import Session
 from survey import context
 from survey.cli import instances
 from survey.core.errors import BadBackup
+from survey.services import keys as key_service
 from survey.services import restores
 from survey.services.restores import Settled
-from survey.store import backups, base, key_copies, schema
+from survey.store import backups, base, key_copies, key_places, schema
 
 Make = Callable[[Mapping[str, str]], Flask]
 
@@ -38,15 +38,19 @@ class Restored:
 @click.command()
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--keys", is_flag=True, help="Also copy the keys of open rounds, into a file of their own.")
+@instances.OPTION
 @click.pass_obj
 def backup(make: Make, directory: Path, *, keys: bool) -> None:
     """Copy the database into a new file in DIRECTORY, while the program runs."""
-    with make(instances.environ()).app_context():
+    app = make(instances.environ())
+    with app.app_context():
         now = context.now()
         path = _new(directory, f"seek-feedback-{now:%Y%m%d-%H%M%S}.database.gz")
         written = backups.write(context.installation().engine, path, now=now)
         print(f"{path}: {sum(written.values())} rows of {len(written)} tables.")
         if keys:
+            with context.reading() as session:
+                key_service.check(session, context.installation().keyring)
             copied = path.with_name(path.name.replace(".database.gz", ".keys"))
             number = key_copies.write(context.installation().keyring, copied)
             print(f"{copied}: {number} key{'s' if number != 1 else ''}.")
@@ -66,6 +70,7 @@ def backup(make: Make, directory: Path, *, keys: bool) -> None:
 @click.option("--replace", is_flag=True, help="Delete what is in the database now.")
 @click.option("--yes", is_flag=True, help="Do not ask before deleting.")
 @click.option("--new-links", is_flag=True, help="Mail a new link to everybody who is asked in an open round.")
+@instances.OPTION
 @click.pass_obj
 def restore(make: Make, file: Path, keys: Path | None, *, replace: bool, yes: bool, new_links: bool) -> None:
     """Load the backup FILE into an empty database. Stop the program first.
@@ -74,13 +79,15 @@ def restore(make: Make, file: Path, keys: Path | None, *, replace: bool, yes: bo
     """
     heading = backups.check(file)
     copies = key_copies.read(keys) if keys else {}
-    with make(instances.environ()).app_context(), _alone():
+    app = make(instances.environ())
+    with app.app_context(), _alone():
         if replace and not yes:
             click.confirm("Delete everything that is in the database now?", abort=True)
         engine, now = context.installation().engine, context.now()
         restored = _restore(file, heading.made_at, copies, replace=replace, new_links=new_links, now=now)
         base.vacuum(engine)
         _tell(heading.made_at, restored)
+    instances.tell(app)
 
 
 def _restore(
@@ -95,13 +102,16 @@ def _restore(
         if not is_empty and not replace:
             raise BadBackup("The database is not empty. To delete what is in it, restore with --replace.")
         with Session(bind=connection, join_transaction_mode="create_savepoint") as session:
-            counted: set[uuid.UUID] = restores.counted(session) if schema.is_current(connection) else set()
+            is_current = schema.is_current(connection)
+            counted: set[uuid.UUID] = restores.counted(session) if is_current else set()
+            known = key_places.known(session) if is_current else set()
         backups.make_anew(connection)
         loaded = backups.load(connection, file)
         with Session(bind=connection, join_transaction_mode="create_savepoint") as session:
             settled = restores.settle(session, made_at=made_at, pace=pace, new_links=new_links, now=now)
             wanted = restores.need_keys(session, but=counted)
             refused = key_copies.restore(keyring, copies, wanted) if copies else []
+            key_places.settle(session, keyring, known)
             waiting = restores.need_keys(session, but=set())
             lost = restores.without_keys(session, keyring, among=waiting)
             session.commit()
@@ -149,8 +159,6 @@ def _new(directory: Path, name: str) -> Path:
 
 
 def _alone() -> AbstractContextManager[object]:
-    """Holds the instance in this folder, if that is what the command works on. Raises `AlreadyRunning`."""
-    instance = Path("instance")
-    if "SURVEY_DATABASE_URL" not in os.environ and (instance / instances.MARKER).is_file():
-        return instances.held(instance)
-    return nullcontext()
+    """Holds the instance that the command works on, if it is a folder. Raises `AlreadyRunning`."""
+    instance = instances.found()
+    return nullcontext() if instance is None else instances.held(instance)

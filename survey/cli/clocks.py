@@ -14,10 +14,12 @@ from survey.services import clocks
 
 @click.command()
 @click.option("--accept", is_flag=True, help="Take the time as right: what waits is done, and cannot be undone.")
+@instances.OPTION
 @click.pass_obj
 def clock(make: Callable[..., Flask], *, accept: bool) -> None:
     """Say what waits because the clock of the server may have jumped."""
-    with make(instances.environ()).app_context():
+    app = make(instances.environ())
+    with app.app_context():
         now = context.now()
         with context.reading() as session:
             held = clocks.held(session, now, context.kept())
@@ -32,5 +34,6 @@ def clock(make: Callable[..., Flask], *, accept: bool) -> None:
             with context.transaction() as session:
                 clocks.accept(session, context.clock_reading(), actor_id=None)
             print("The time is taken as right. What waited is done within minutes.")
+            instances.tell(app)
         else:
             print("If it is right, run `survey clock --accept`. If not, put the clock right: nothing is lost.")

@@ -14,7 +14,7 @@ from flask import Flask
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from survey import context
-from survey.cli import audits, backups, clocks, doctor, instances, machine, reports
+from survey.cli import audits, backups, clocks, doctor, instances, key_directories, machine, reports
 from survey.cli import demo as demonstration
 from survey.cli import people as staff
 from survey.core import competencies as rules
@@ -22,7 +22,7 @@ from survey.core.competencies import Page, Section
 from survey.core.cycles import Phase
 from survey.core.errors import BadPage, SurveyError
 from survey.services import canary as canaries
-from survey.services import competencies, cycles, participation, people
+from survey.services import competencies, cycles, keys, participation, people
 from survey.store import schema
 
 Make = Callable[[Mapping[str, str]], Flask]
@@ -54,37 +54,33 @@ def _refuse(sentence: str) -> None:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@instances.OPTION
 def survey() -> None:
     """Seek Feedback: anonymous multi-rater feedback from competency pages.
 
-    Commands that need an installation take it from SURVEY_ variables, or from the folder ./instance that `survey
-    serve` and `survey demo` make.
+    Commands that need an installation take the one in the folder that --instance or SURVEY_INSTANCE names. Without
+    it they take SURVEY_ variables, and where none is set the folder ./instance.
     """
 
 
-INSTANCE = click.option(
-    "--instance",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("instance"),
-    show_default=True,
-    help="The folder that holds everything.",
-)
 PORT = click.option("--port", type=click.IntRange(1, 65534), default=8360, show_default=True)
 
 
 @survey.command()
-@INSTANCE
+@instances.OPTION
 @PORT
 @click.option("--fresh", is_flag=True, help="Start over with new sample data.")
 @click.pass_obj
-def demo(make: Make, instance: Path, port: int, *, fresh: bool) -> None:
+def demo(make: Make, port: int, *, fresh: bool) -> None:
     """Everything on this machine, with sample data and a mailbox."""
+    instance = instances.named() or instances.HERE
     if fresh:
         machine.fresh(instance)
     prepared = machine.prepare(instance, mode="demo", port=port, mailbox=True)
     app = make(prepared.environ)
     with app.app_context():
         schema.upgrade(context.installation().engine)
+        _check_keys()
         print("Starting redis, the mailbox, worker, beat and web server …", flush=True)
         with machine.running(prepared) as running:
             demonstration.fill(app, prepared.directory / "mailbox")
@@ -94,22 +90,31 @@ def demo(make: Make, instance: Path, port: int, *, fresh: bool) -> None:
 
 
 @survey.command()
-@INSTANCE
+@instances.OPTION
 @PORT
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.pass_obj
-def serve(make: Make, instance: Path, port: int, host: str) -> None:
+def serve(make: Make, port: int, host: str) -> None:
     """A real installation on one machine; mail goes out as the SURVEY_SMTP_ variables say."""
+    instance = instances.named() or instances.HERE
     prepared = machine.prepare(instance, mode="production", host=host, port=port, environ=os.environ)
     app = make(prepared.environ)
     with app.app_context():
         schema.upgrade(context.installation().engine)
+        _check_keys()
     with machine.running(prepared) as running:
         print(f"Seek Feedback answers at {running.web}", flush=True)
         running.wait()
 
 
+def _check_keys() -> None:
+    """Raises `KeysElsewhere`: web server and worker would do so, in their logs."""
+    with context.reading() as session:
+        keys.check(session, context.installation().keyring)
+
+
 survey.add_command(audits.audit)
+survey.add_command(key_directories.keys)
 survey.add_command(reports.report)
 survey.add_command(staff.people)
 staff.people.add_command(reports.people_export)
@@ -125,15 +130,19 @@ def db() -> None:
 
 
 @db.command("upgrade")
+@instances.OPTION
 @click.pass_obj
 def db_upgrade(make: Make) -> None:
     """Bring the tables up to date."""
-    with make(instances.environ()).app_context():
+    app = make(instances.environ())
+    with app.app_context():
         schema.upgrade(context.installation().engine)
     print("The tables are up to date.")
+    instances.tell(app)
 
 
 @survey.command()
+@instances.OPTION
 @click.pass_obj
 def canary(make: Make) -> None:
     """Say whether beat, redis, worker and database work together; exit code 2 where they do not."""
@@ -156,13 +165,16 @@ def admin() -> None:
 
 @admin.command("create")
 @click.argument("address")
+@instances.OPTION
 @click.pass_obj
 def admin_create(make: Make, address: str) -> None:
     """Make the person at ADDRESS people operations."""
-    with make(instances.environ()).app_context():
+    app = make(instances.environ())
+    with app.app_context():
         with context.transaction() as session:
             person = people.make_administrator(session, address, actor_id=None, now=context.now())
         print(f"{person.address} is people operations. Sign in at {context.installation().base_url}/sign-in")
+    instances.tell(app)
 
 
 @survey.group()
@@ -187,13 +199,16 @@ def pages_check(file: Path, competency: str | None, *, as_json: bool) -> None:
 @pages.command("import")
 @FILE
 @COMPETENCY
+@instances.OPTION
 @click.pass_obj
 def pages_import(make: Make, file: Path, competency: str | None) -> None:
     """Import FILE as the newest version of its page."""
     source = _read(file)
-    with make(instances.environ()).app_context(), context.transaction() as session:
+    app = make(instances.environ())
+    with app.app_context(), context.transaction() as session:
         row = _named(file, lambda: competencies.import_page(session, source, competency=competency))
         print(f"{row.title} is ready to be used.")
+    instances.tell(app)
 
 
 @survey.group()
@@ -202,6 +217,7 @@ def cycle() -> None:
 
 
 @cycle.command("list")
+@instances.OPTION
 @click.pass_obj
 def cycle_list(make: Make) -> None:
     """All rounds, with answers per review in counts."""

@@ -27,11 +27,12 @@ from survey.core import cycles as rules
 from survey.core.access import Role
 from survey.core.cycles import Phase
 from survey.core.errors import SurveyError
-from survey.services import competencies, cycles, drafts, nominations, people, sign_ins
+from survey.services import canary, competencies, cycles, drafts, nominations, people, sign_ins
 from survey.store.people import Person
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
-PATIENCE = 60.0  # seconds to wait for the worker's part of the work
+PATIENCE = 60.0  # seconds that the worker may stand still
+NEWS = 10.0  # seconds after which it is said what is waited for
 SEED = 360
 
 FINISHED, OPEN = "Spring round", "Autumn round"
@@ -274,11 +275,22 @@ def _is_counted(cycle_id: uuid.UUID) -> bool:
 
 
 def _wait_until(what: str, is_done: Callable[[], bool]) -> None:
-    until = time.monotonic() + PATIENCE
+    """Returns when it is done, however long that takes while the worker works."""
+    until, told = time.monotonic() + PATIENCE, time.monotonic()
     while not is_done():
+        if _worker_works():
+            until = time.monotonic() + PATIENCE
         if time.monotonic() > until:
-            raise SurveyError(f"The worker did not finish {what} within {PATIENCE:.0f} seconds; see the logs folder.")
+            raise SurveyError(f"The worker stands still, and has not finished {what}; see the logs folder.")
+        if time.monotonic() > told + NEWS:
+            told = time.monotonic()
+            print(f"Still waiting for {what} …", flush=True)
         time.sleep(0.2)
+
+
+def _worker_works() -> bool:
+    with context.reading() as session:
+        return canary.is_alive(session, now=context.now())
 
 
 def _member(name: str) -> Member:

@@ -22,9 +22,9 @@ from survey import context
 from survey.cli import instances
 from survey.core import checkups
 from survey.core.checkups import Finding, Health
-from survey.core.errors import KeysExposed, SurveyError
+from survey.core.errors import KeysElsewhere, KeysExposed, SurveyError
 from survey.delivery import mail
-from survey.services import clocks
+from survey.services import clocks, keys
 from survey.store import schema
 from survey.store.keys import Keyring
 
@@ -34,6 +34,7 @@ WIDTH = 100
 
 
 @click.command()
+@instances.OPTION
 @click.pass_obj
 def doctor(make: Callable[..., Flask]) -> int:
     """Look at settings, database, queue, mail, clocks, disk and keys, beside a running instance or without one.
@@ -61,6 +62,7 @@ def _look(config: Any) -> Iterator[Finding]:
     yield from _database()
     yield from _sweeps()
     yield _keys(config)
+    yield from _missing_keys()
     yield _queue(config.redis_url)
     yield _mail(config)
     yield from _disks(config)
@@ -128,6 +130,29 @@ def _keys(config: Any) -> Finding:
             "keys", Health.ILL, f"{directory} cannot be written", "Give it to the user of the program, 0700."
         )
     return Finding("keys", Health.WELL, "for the program's user alone")
+
+
+def _missing_keys() -> Iterator[Finding]:
+    """Whether the directory is the right one, and holds what it should. Nothing where the database does not answer."""
+    keyring = context.installation().keyring
+    try:
+        with context.reading() as session:
+            missing = keys.missing(session, keyring)
+            has_copy = keys.has_copy(session, now=context.now())
+            keys.check(session, keyring)
+    except KeysElsewhere as error:
+        yield Finding("place of keys", Health.ILL, str(error), "All hosts must share one directory of keys.")
+        return
+    except SQLAlchemyError:
+        return
+    if has_copy:
+        remedy = "Have all hosts share one directory, and destroy every copy. No key is called destroyed for an hour."
+        yield Finding("place of keys", Health.ILL, "a host was met that has a copy of the directory", remedy)
+    for name in missing:
+        remedy = "Bring it back: mount its disk, or `survey keys restore` from a copy. If it is lost, see the round."
+        yield Finding("key", Health.ILL, f"that of “{name}” is missing", remedy)
+    if not has_copy and not missing:
+        yield Finding("place of keys", Health.WELL, "all keys are there; all hosts must share this one directory")
 
 
 def _queue(url: str) -> Finding:

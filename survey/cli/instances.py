@@ -7,13 +7,20 @@ import json
 import os
 import secrets
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import click
+from flask import Flask
+from sqlalchemy import make_url
+
 from survey.core.errors import SurveyError
 
 MARKER = ".seek-feedback"
+HERE = Path("instance")
+CHOSEN = "survey.instance"
 SETTINGS = "settings.json"
 LOGIN = ("SURVEY_SMTP_USERNAME", "SURVEY_SMTP_PASSWORD")
 FOLDERS = ("database", "keys", "redis", "beat", "logs", "mailbox")
@@ -71,12 +78,62 @@ def keep_settings(directory: Path, settings: Mapping[str, str]) -> None:
     _write(directory / SETTINGS, json.dumps(kept, indent=1))
 
 
+def _choose(ctx: click.Context, option: click.Parameter, value: Path | None) -> None:
+    """Remembers what was named, for the whole command line: what was typed goes before the environment."""
+    source = ctx.get_parameter_source(option.name or "")
+    if value is not None and (source is click.core.ParameterSource.COMMANDLINE or CHOSEN not in ctx.meta):
+        ctx.meta[CHOSEN] = value
+
+
+OPTION = click.option(
+    "--instance",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="SURVEY_INSTANCE",
+    callback=_choose,
+    expose_value=False,
+    metavar="DIR",
+    help="The folder of the installation, which `survey serve` and `survey demo` make.",
+)
+"""Says which installation a command works on. Every command that needs one has it, before its name or after it."""
+
+
+def named() -> Path | None:
+    """The folder that the command line or SURVEY_INSTANCE names; None where neither does."""
+    ctx = click.get_current_context(silent=True)
+    return ctx.meta.get(CHOSEN) if ctx else None
+
+
+def found() -> Path | None:
+    """The folder that this command works on; None where the environment has the settings.
+
+    It is the one that was named, or ./instance where the environment has no settings. Raises NotAnInstance.
+    """
+    directory = named()
+    if directory is not None:
+        if not (directory / MARKER).is_file():
+            raise NotAnInstance(f"{directory} holds no installation: `survey serve` and `survey demo` make one.")
+        return directory
+    if any(name.startswith("SURVEY_") for name in os.environ):
+        return None
+    if not (HERE / MARKER).is_file():
+        raise NotAnInstance(
+            f"There is no installation here: {HERE.resolve()} is none, and no SURVEY_ variable is set. Name its folder "
+            "with --instance DIR, or set the variables that .env.example explains."
+        )
+    return HERE
+
+
 def environ() -> Mapping[str, str]:
-    """The settings of the environment, or of the instance in this folder where the environment names none."""
-    instance = Path("instance")
-    if "SURVEY_DATABASE_URL" not in os.environ and (instance / MARKER).is_file():
-        return settings_of(instance)
-    return os.environ
+    """The settings of the folder that was named, or of the environment, or of ./instance. Raises NotAnInstance."""
+    directory = found()
+    return os.environ if directory is None else settings_of(directory)
+
+
+def tell(app: Flask) -> None:
+    """Says on standard error which installation this command wrote to."""
+    directory, config = found(), app.extensions["config"]
+    where = str(directory.resolve()) if directory else make_url(config.database_url).render_as_string()
+    print(f"Written to the installation {where} ({config.base_url}).", file=sys.stderr)
 
 
 def settings_of(directory: Path) -> dict[str, str]:

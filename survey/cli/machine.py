@@ -156,6 +156,8 @@ def _redis(directory: Path, url: str) -> Service:
         "appendonly": "yes",
         "appendfsync": "everysec",
         "save": "",
+        # No message is as long as that, by far.
+        "proto-max-bulk-len": "1mb",
         "daemonize": "no",
     }
     command = [_redis_server(), str(home / "redis.conf")]

@@ -34,6 +34,7 @@ def people() -> None:
     type=click.IntRange(min=0),
     help="How many people are deactivated. Needed where it is more than 40 %.",
 )
+@instances.OPTION
 @click.pass_obj
 def import_(
     make: Callable[[Mapping[str, str]], Flask], file: Path, departing: int | None, *, everybody: bool, is_sure: bool
@@ -44,7 +45,8 @@ def import_(
     says who is meant.
     """
     source = _read(file)
-    with make(instances.environ()).app_context():
+    app = make(instances.environ())
+    with app.app_context():
         with context.reading() as session:
             plan = imports.look(session, source, is_everybody=everybody, zones=context.time_zones())
             leaving, returning = imports.touched(session, plan)
@@ -66,6 +68,7 @@ def import_(
                 now=context.now(),
             )
         print("Everything was so already." if done.is_empty else "Written.")
+    instances.tell(app)
 
 
 @people.command("undo")

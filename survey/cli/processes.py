@@ -19,6 +19,9 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE = 10.0
 """Seconds that services get to end by themselves."""
 
+NEWS = 10.0
+"""Seconds after which it is said what is waited for, and again after as many."""
+
 
 class CannotStart(SurveyError):
     """Something that a service needs is missing or taken, or the service did not get ready."""
@@ -30,7 +33,11 @@ class ServiceEnded(SurveyError):
 
 @dataclass(frozen=True)
 class Service:
-    """One process to run, the (host, port) pairs it will listen on, and the seconds it has to get ready."""
+    """One process to run, and the (host, port) pairs it will listen on.
+
+    Until it is ready it may stand still for so many seconds: it uses no processor then, and writes nothing. A busy
+    machine may take as long as it needs.
+    """
 
     name: str
     command: tuple[str, ...]
@@ -84,7 +91,7 @@ class Group:
     def start(self, service: Service) -> None:
         """Start a service and return when it is ready.
 
-        Raises CannotStart when it is not ready in time, and ServiceEnded when any service of the group ends.
+        Raises CannotStart when it stands still before that, and ServiceEnded when any service of the group ends.
         """
         path = self._log(service)
         if path.exists():
@@ -103,12 +110,25 @@ class Group:
         except OSError as error:
             raise CannotStart(f"The {service.name} cannot be started: {error.strerror}.") from error
         self._started.append((service, process))
-        deadline = time.monotonic() + service.seconds
-        while service.is_ready and not service.is_ready():
+        if service.is_ready:
+            self._wait(service, process.pid)
+
+    def _wait(self, service: Service, process: int) -> None:
+        """Returns when the service is ready, however long that takes while it moves."""
+        assert service.is_ready  # noqa: S101 - asked by the caller
+        began = moved = told = time.monotonic()
+        seen: object = None
+        while not service.is_ready():
             self.check()
-            if time.monotonic() > deadline:
-                late = f"The {service.name} was not ready after {service.seconds:g} seconds."
+            now, done = time.monotonic(), (_work(process), self._log(service).stat().st_size)
+            if done != seen:
+                seen, moved = done, now
+            if now - moved > service.seconds:
+                late = f"The {service.name} is not ready, and has stood still for {service.seconds:g} seconds."
                 raise CannotStart(f"{late} {self._last_words(service)}")
+            if now - told > NEWS:
+                told = now
+                print(f"Still waiting for the {service.name}, which is at work ({now - began:.0f} s) …", flush=True)
             time.sleep(0.05)
 
     def check(self) -> None:
@@ -142,6 +162,22 @@ class Group:
         if not lines:
             return f"It wrote nothing to {path}."
         return "\n".join([f"The last lines of {path}:", *lines[-8:]])
+
+
+def _work(process: int) -> float | None:
+    """How much processor time this process and its descendants have used; None where the system does not tell."""
+    used, waiting = 0.0, [str(process)]
+    while waiting:
+        number = waiting.pop()
+        try:
+            fields = Path(f"/proc/{number}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2]
+            children = Path(f"/proc/{number}/task/{number}/children").read_text(encoding="ascii")
+        except OSError:
+            continue
+        user, system = fields.split()[11:13]
+        used += int(user) + int(system)
+        waiting += children.split()
+    return used or None
 
 
 def _reason(code: int) -> str:

@@ -32,24 +32,28 @@ def report() -> None:
 @click.argument("review", type=click.UUID)
 @click.option("--format", "form", type=click.Choice(["text", "json", "pdf"]), default="text", show_default=True)
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="The file to write a PDF to.")
+@instances.OPTION
 @click.pass_obj
 def report_show(make: Make, review: uuid.UUID, form: str, output: Path | None) -> None:
     """Print the report of REVIEW, without private reflections."""
     if (form == "pdf") is (output is None):
         raise SurveyError("A PDF goes into a file, and nothing else does: name it with --format pdf --output FILE.")
-    with make(instances.environ()).app_context():
+    app = make(instances.environ())
+    with app.app_context():
         with context.reading() as session:
             edition = reports.read(session, review).copy(is_own=False)
         if output is not None:
             _write(output, pdf.report(edition))
             with context.transaction() as session:
                 reports.note_export(session, edition, actor_id=None, form=form, now=context.now())
+            instances.tell(app)
             return
         with context.transaction() as session:
             if form == "json":
                 reports.note_export(session, edition, actor_id=None, form=form, now=context.now())
             else:
                 reports.note_reading(session, edition, actor_id=None, now=context.now())
+    instances.tell(app)
     if form == "json":
         print(json.dumps(archives.plain(edition), ensure_ascii=False, indent=2))
         return
@@ -71,13 +75,15 @@ def report_show(make: Make, review: uuid.UUID, form: str, output: Path | None) -
 @click.command("export")
 @click.argument("address")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The ZIP file to write.")
+@instances.OPTION
 @click.pass_obj
 def people_export(make: Make, address: str, output: Path) -> None:
     """Write every released report about the person at ADDRESS into one ZIP file, without private reflections.
 
     For whoever asks what is kept about them and cannot sign in. Each report goes into the audit log.
     """
-    with make(instances.environ()).app_context():
+    app = make(instances.environ())
+    with app.app_context():
         with context.reading() as session:
             person = people.at(session, address)
             editions = [edition.copy(is_own=False) for edition in reports.about(session, person.id)]
@@ -87,6 +93,7 @@ def people_export(make: Make, address: str, output: Path) -> None:
             for edition in editions:
                 reports.note_export(session, edition, actor_id=None, form="zip", now=context.now())
             _write(output, content)
+    instances.tell(app)
 
 
 def _write(output: Path, content: bytes) -> None:

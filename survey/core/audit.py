@@ -46,6 +46,9 @@ class Event(StrEnum):
     REPORT_GIVEN_UP = "report given up"
     STEP_GIVEN_UP = "step given up"
     CLOCK_ACCEPTED = "clock accepted"
+    KEY_MISSING = "key missing"
+    KEY_GIVEN_UP = "key given up"
+    KEYS_MARKED = "directory of keys marked"
 
     @property
     def label(self) -> str:

@@ -72,6 +72,14 @@ class KeyMissing(SurveyError):
     """The private key of a cycle is not where it should be, or is readable by others."""
 
 
+class KeysElsewhere(KeyMissing):
+    """The directory of keys is not that of this installation; nothing is made, counted or destroyed in it."""
+
+
+class CopyOfKeys(KeysElsewhere):
+    """The directory of keys is a copy: another one is used by now."""
+
+
 class KeysExposed(SurveyError):
     """The directory of keys is where others could read it; nothing is started."""
 

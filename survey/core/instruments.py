@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
-from scipy.special import fdtri
+from typing import TYPE_CHECKING
 
 from survey.core.statistics import Interval
+
+# numpy and scipy are imported where they are used: measuring alone needs them, and the web server does not measure.
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Rows = Sequence[Sequence[float | None]]
 
@@ -49,6 +51,9 @@ def reliability(subjects: Sequence[Sequence[float]], *, level: float = 0.95) -> 
     Groups may differ in size: k is then their mean size (Bliese 2000), and the intervals are approximate.
     None below two subjects, where nobody has two raters, or where all subjects have the same mean.
     """
+    import numpy as np  # noqa: PLC0415
+    from scipy.special import fdtri  # noqa: PLC0415
+
     groups = [np.asarray(ratings, dtype=float) for ratings in subjects if len(ratings)]
     n = sum(len(ratings) for ratings in groups)
     if len(groups) < 2 or n == len(groups):
@@ -104,6 +109,8 @@ def alpha(rows: Rows) -> float | None:
 
     None below two items or two complete rows, or where all rows have the same sum.
     """
+    import numpy as np  # noqa: PLC0415
+
     answers = _matrix(rows)
     if answers is None or np.ptp(answers.sum(axis=1)) < NO_SPREAD:
         return None
@@ -133,6 +140,8 @@ def halo(rows: Rows) -> float | None:
     answers = _matrix(rows)
     if answers is None:
         return None
+    import numpy as np  # noqa: PLC0415
+
     varying = answers[:, np.ptp(answers, axis=0) >= NO_SPREAD]
     if varying.shape[1] < 2:
         return None
@@ -183,10 +192,14 @@ def _matrix(rows: Rows) -> NDArray[np.float64] | None:
     answers = complete(rows)
     if len(answers) < 2 or len(answers[0]) < 2:
         return None
+    import numpy as np  # noqa: PLC0415
+
     return np.array(answers, dtype=np.float64)
 
 
 def _correlation(left: NDArray[np.float64], right: NDArray[np.float64]) -> float | None:
+    import numpy as np  # noqa: PLC0415
+
     if min(np.ptp(left), np.ptp(right)) < NO_SPREAD:
         return None
     return float(np.corrcoef(left, right)[0, 1])

@@ -28,6 +28,7 @@ class Kind(StrEnum):
     NOT_OPENED = "not_opened"
     STUCK = "stuck"  # a step that a round takes by itself was given up
     LOCKED = "locked"  # a closed round waits for its passphrase
+    KEY_MISSING = "key_missing"  # the key of a round is not where it should be
     OBJECTION = "objection"
     NO_REPORT = "no_report"
     CHECK_IN = "check_in"

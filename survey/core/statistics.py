@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Protocol, Self
 
-from scipy.special import ndtri, stdtrit
-
 PRIOR_RATINGS = 4
 """d0: how many degrees of freedom the cycle's typical spread counts for, beside a cell's own."""
 
@@ -317,6 +315,9 @@ def favourable(counts: Sequence[int], *, more_is_worse: bool = False, level: flo
 
 def wilson(hits: int, n: int, *, level: float = 0.95) -> Share:
     """`hits` of `n` as a share, with the score interval of Wilson (1927). `n` is at least 1."""
+    # Only what counts needs it, and the web server does not count.
+    from scipy.special import ndtri  # noqa: PLC0415
+
     share, z = hits / n, float(ndtri((1 + level) / 2))
     stretch = 1 + z * z / n
     centre = (share + z * z / (2 * n)) / stretch
@@ -331,6 +332,9 @@ def _blind_variance(points: int) -> float:
 
 def _t(freedom: float, level: float) -> float:
     """Student's two-sided quantile."""
+    # Only what counts needs it, and the web server does not count.
+    from scipy.special import stdtrit  # noqa: PLC0415
+
     return float(stdtrit(freedom, (1 + level) / 2))
 
 

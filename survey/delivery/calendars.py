@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import NamedTuple
-
-from icalendar import Calendar, Event
+from typing import TYPE_CHECKING, NamedTuple
 
 from survey.core.days import End
 from survey.core.letters import CyclePart
+
+if TYPE_CHECKING:
+    from icalendar import Event
 
 LAST_CALL = timedelta(hours=1)
 
@@ -33,6 +34,9 @@ def deadlines(parts: Iterable[CyclePart], *, company: str, domain: str, now: dat
 
 @lru_cache(maxsize=64)
 def _calendar(deadlines: tuple[_Deadline, ...], company: str, now: datetime) -> str:
+    # Only the worker writes mails, and few commands.
+    from icalendar import Calendar, Event  # noqa: PLC0415
+
     calendar = Calendar()
     calendar.add("prodid", "-//Seek Feedback//EN")
     calendar.add("version", "2.0")

@@ -15,9 +15,8 @@ from functools import cache
 from importlib.resources import files
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import typst
 from markupsafe import Markup
 
 from survey.core import editions, plans, readiness, sentences
@@ -27,6 +26,10 @@ from survey.core.reports import Chapter, Report
 from survey.core.rows import Row
 from survey.core.sections import Section
 from survey.delivery import charts, ladders, marks, shifts
+
+# The typesetter is imported where it is used: few processes ever set a document.
+if TYPE_CHECKING:
+    import typst
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "templates" / "reports" / "report.typ"
 STANDARD: typst.PDFStandard = "ua-1"
@@ -77,6 +80,8 @@ def made(edition: Edition, planned: Planned = plans.NOTHING) -> Document:
     by its name (a sign), or by that of its script (words), and the document says so: one with boxes or holes would not
     be one for everybody.
     """
+    import typst  # noqa: PLC0415
+
     whole = _printable(_content(edition, planned))
     unshown: list[Unshown] = []
     for _ in range(ATTEMPTS):
@@ -93,6 +98,8 @@ def made(edition: Edition, planned: Planned = plans.NOTHING) -> Document:
 
 
 def _typeset(whole: dict[str, Any], edition: Edition) -> bytes:
+    import typst  # noqa: PLC0415
+
     compiler = typst.Compiler(input=_template(), font_paths=_fonts())
     made = compiler.compile(
         format="pdf",
@@ -114,6 +121,8 @@ def _template() -> bytes:
 @cache
 def _fonts() -> typst.Fonts:
     """Those of the typesetter, in which everything is set, and for other scripts ours and those of the machine."""
+    import typst  # noqa: PLC0415
+
     return typst.Fonts(font_paths=[Path(str(files(package))) for package in FONTS])
 
 

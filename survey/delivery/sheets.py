@@ -10,8 +10,6 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import xlsxwriter
-
 from survey.core import plans, sentences
 from survey.core.disclosure import Group
 from survey.core.editions import Edition
@@ -70,6 +68,9 @@ def csv(edition: Edition, planned: Planned = plans.NOTHING) -> bytes:
 
 def xlsx(edition: Edition, planned: Planned = plans.NOTHING) -> bytes:
     """A spreadsheet with a sheet for each of the tables."""
+    # Few processes ever write one.
+    import xlsxwriter  # noqa: PLC0415
+
     out = io.BytesIO()
     book = xlsxwriter.Workbook(
         out,

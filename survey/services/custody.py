@@ -21,7 +21,7 @@ from survey.core.audit import Event
 from survey.core.custody import Holder
 from survey.core.cycles import Phase
 from survey.core.errors import BadInput, NotFound, TooManyGuesses
-from survey.store import audit
+from survey.store import audit, key_places
 from survey.store.custody import Custody
 from survey.store.cycles import Cycle
 from survey.store.keys import Keyring
@@ -71,6 +71,7 @@ def appoint(
     if row is not None:
         session.delete(row)
         session.flush()
+    key_places.require(session, keyring)
     public_key = keyring.make_wrapped(cycle_id, plain)
     session.add(Custody(cycle_id=cycle_id, passphrases=holder.passphrases, public_key=public_key))
     session.flush()
@@ -83,6 +84,7 @@ def dismiss(session: Session, cycle_id: uuid.UUID, keyring: Keyring, *, actor_id
     row = session.get(Custody, cycle_id)
     if row is None:
         return
+    key_places.require(session, keyring)
     keyring.destroy(cycle_id)
     session.delete(row)
     session.flush()
@@ -139,6 +141,7 @@ def unlock(
     """
     cycles.require(_phase(session, cycle_id), *CLOSED)
     row = _row(session, cycle_id)
+    key_places.require(session, keyring)
     keyring.lay_open(cycle_id, private_key)
     row.is_unlocked, row.guesses, row.paused_until = True, 0, None
     _record(session, Event.KEY_UNLOCKED, cycle_id, actor_id, now)
@@ -148,6 +151,7 @@ def forget(session: Session, cycle_id: uuid.UUID, keyring: Keyring) -> None:
     """Destroys the wrapped key of a draft that is about to be deleted. Harmless where there is none."""
     _require_draft(session, cycle_id)
     if session.scalar(select(exists().where(Custody.cycle_id == cycle_id))):
+        key_places.require(session, keyring)
         keyring.destroy(cycle_id)
 
 

@@ -21,11 +21,11 @@ from survey.core import cycles, disclosure, measurements, participation, questio
 from survey.core.audit import Event
 from survey.core.cycles import ATTEMPTS, Phase
 from survey.core.disclosure import Published
-from survey.core.errors import IllegalStep, NotFound, Unsafe
+from survey.core.errors import IllegalStep, KeyMissing, NotFound, Unsafe
 from survey.core.letters import Kind
 from survey.core.questionnaires import Questionnaire
 from survey.core.responses import Response
-from survey.store import attempts, audit, counting, envelopes, reports
+from survey.store import attempts, audit, counting, envelopes, key_places, reports
 from survey.store import cycles as rounds
 from survey.store.custody import Custody
 from survey.store.cycles import Cycle, Review
@@ -77,6 +77,7 @@ def measure(session: Session, cycle_id: uuid.UUID, keyring: Keyring) -> bool:
     cycle = rounds.locked(session, cycle_id)
     if cycle.phase != Phase.CLOSED or not session.scalar(select(exists().where(Cycle.id == cycle_id, _IS_UNMEASURED))):
         return False
+    key_places.require(session, keyring)
     found = None
     # Where a review was counted already, by a program that did not measure, the rest would be no picture of the whole.
     if not session.scalar(select(exists().where(Review.cycle_id == cycle_id, Review.is_tallied))):
@@ -162,6 +163,8 @@ def count(session: Session, review_ids: Sequence[uuid.UUID], keyring: Keyring) -
         raise IllegalStep("Answers are counted after the round has closed, and only once.")
     unmeasured = session.scalars(_UNMEASURED, {"cycle_ids": list({row.cycle_id for row in found})}).all()
     rows = [row for row in found if row.cycle_id not in unmeasured]
+    if any(not row.is_cancelled for row in rows):
+        key_places.require(session, keyring)
     keys = {cycle_id: keyring.read(cycle_id) for cycle_id in {row.cycle_id for row in rows if not row.is_cancelled}}
     boxes = envelopes.boxes(session, [row.id for row in rows if not row.is_cancelled])
     published: dict[uuid.UUID, Published] = {}
@@ -225,11 +228,15 @@ def finish(session: Session) -> Sequence[uuid.UUID]:
 def destroy_key(session: Session, cycle_id: uuid.UUID, keyring: Keyring) -> None:
     """Destroys the key of a counted cycle. `note_destroyed` says so when nothing is left of the envelopes either.
 
-    After a crash between the two both are simply done again.
+    After a crash between the two both are simply done again. Raises `KeyMissing` where there is none and there was
+    none when this was begun: whoever lacks a key cannot say that it is destroyed.
     """
     cycle = session.get(Cycle, cycle_id)
     if cycle is None or cycle.phase != Phase.TALLIED:
         raise IllegalStep("A key is destroyed after the count, not before.")
+    key_places.require(session, keyring)
+    if not (cycle.is_key_found or cycle.is_key_lost or keyring.is_kept(cycle_id)):
+        raise KeyMissing("The key of this round is not in the directory of keys, so it cannot be destroyed.")
     keyring.destroy(cycle_id)
 
 
@@ -318,12 +325,26 @@ def delete_review(session: Session, review_id: uuid.UUID, *, actor_id: uuid.UUID
 
 def abandon_locked(session: Session, cycle_id: uuid.UUID, *, actor_id: uuid.UUID, now: datetime) -> None:
     """Publishes nothing for any review of a cycle whose passphrase is lost. Raises `IllegalStep` for any other."""
-    cycle = session.scalar(select(Cycle).where(Cycle.id == cycle_id).with_for_update(of=Cycle))
     custody = session.get(Custody, cycle_id)
-    if cycle is None or custody is None or cycle.phase != Phase.CLOSED or custody.is_unlocked:
+    if custody is None or custody.is_unlocked:
         raise IllegalStep("Only a closed round that waits for its passphrase can be given up.")
+    _abandon_all(session, cycle_id, actor_id, now)
+
+
+def abandon_keyless(session: Session, cycle_id: uuid.UUID, *, actor_id: uuid.UUID, now: datetime) -> None:
+    """Publishes nothing of what waits in a closed cycle whose key is lost. Raises `IllegalStep` for any other."""
+    if not session.scalar(select(Cycle.is_key_lost).where(Cycle.id == cycle_id)):
+        raise IllegalStep("Only a closed round whose key is lost can be given up.")
+    _abandon_all(session, cycle_id, actor_id, now)
+
+
+def _abandon_all(session: Session, cycle_id: uuid.UUID, actor_id: uuid.UUID, now: datetime) -> None:
+    cycle = session.scalar(select(Cycle).where(Cycle.id == cycle_id).with_for_update(of=Cycle))
+    if cycle is None or cycle.phase != Phase.CLOSED:
+        raise IllegalStep("Only a round that has closed and is not counted can be given up.")
     for review in cycle.reviews:
-        _give_up(session, review, actor_id, now)
+        if not review.is_tallied:
+            _give_up(session, review, actor_id, now)
 
 
 _IS_CLOSED = Cycle.phase == Phase.CLOSED

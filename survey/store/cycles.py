@@ -48,6 +48,9 @@ class Cycle(Named, Base):
     `time_zone` names the zone whose days its days are: that of the company when they were last said. What was promised
     stays, whatever the settings become. `opener_id` and `was_nominating` hold while it is opening: who wanted that
     (None: its day had come), and where it goes back to if it cannot be opened.
+    `key_missed_at` is since when its key is not where it should be. `is_key_found`: it was there when it was to be
+    destroyed. `is_key_lost`: it never came back, and people operations gave it up; what is called destroyed then is
+    what it could have opened.
     """
 
     __tablename__ = "cycle"
@@ -86,6 +89,9 @@ class Cycle(Named, Base):
     opener_id: Mapped[uuid.UUID | None]
     was_nominating: Mapped[bool] = mapped_column(default=False, server_default=false())
     begun_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    key_missed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    is_key_found: Mapped[bool] = mapped_column(default=False, server_default=false())
+    is_key_lost: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     @property
     def is_given_up(self) -> bool:

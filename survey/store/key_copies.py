@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from survey.core.errors import BadBackup
-from survey.store.keys import PLAIN, WRAPPED, Keyring
+from survey.store.keys import MARK, PLAIN, WRAPPED, Keyring
 
 FORMAT = "seek-feedback keys 1"
 
@@ -46,11 +46,16 @@ def restore(keyring: Keyring, keys: Mapping[str, bytes], wanted: Collection[uuid
 
     Raises `BadBackup` where keys are there: such a directory was not lost, and a key that it lacks was destroyed.
     """
-    if keyring.directory.is_dir() and any(keyring.directory.iterdir()):
+    if keyring.directory.is_dir() and any(file.name != MARK for file in keyring.directory.iterdir()):
         raise BadBackup(
             f"The directory of keys ({keyring.directory}) is not empty. A key that it lacks was destroyed after its "
             "round was counted, and does not come back. Restore without --keys."
         )
+    return put_back(keyring, keys, wanted)
+
+
+def put_back(keyring: Keyring, keys: Mapping[str, bytes], wanted: Collection[uuid.UUID]) -> list[str]:
+    """Puts the keys of these cycles into the directory of keys; the value names the files that were refused."""
     refused = []
     for name, content in keys.items():
         cycle_id = _cycle(name)

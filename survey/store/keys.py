@@ -5,6 +5,7 @@ A key lies there as it is, or wrapped with the passphrases of its custodians (su
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import uuid
@@ -19,6 +20,22 @@ from survey.store import wrapping
 from survey.store.wrapping import Effort, WrappedKey
 
 PLAIN, WRAPPED = ".key", ".wrapped"
+MARK = "mark.json"
+NOWHERE = uuid.UUID(int=0)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What says whose directory this is. `before` is the number that it had before, `NOWHERE` for a new mark."""
+
+    installation: uuid.UUID
+    nonce: uuid.UUID
+    before: uuid.UUID = NOWHERE
+
+    @property
+    def is_new(self) -> bool:
+        """Whether its number was never changed."""
+        return self.before == NOWHERE
 
 
 @dataclass(frozen=True)
@@ -121,6 +138,38 @@ class Keyring:
                 continue
             path.unlink(missing_ok=True)
             self._sync_directory()
+
+    def mark(self) -> Mark | None:
+        """The mark of this directory; None if it has none, or something else in its place."""
+        try:
+            plain = json.loads((self.directory / MARK).read_bytes())
+            return Mark(uuid.UUID(plain["installation"]), uuid.UUID(plain["nonce"]), uuid.UUID(plain["before"]))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+    def put_mark(self, mark: Mark) -> None:
+        """Marks this directory, in place of an earlier mark."""
+        plain = {"installation": str(mark.installation), "nonce": str(mark.nonce), "before": str(mark.before)}
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Written over what is there, in one go and of the same length: a host that shares the directory over the
+        # network would for a while go on reading a file that was replaced.
+        descriptor = os.open(self.directory / MARK, os.O_WRONLY | os.O_CREAT, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(json.dumps(plain).encode())
+            file.truncate()
+            file.flush()
+            os.fsync(file.fileno())
+        self._sync_directory()
+
+    def is_usable(self, cycle_id: uuid.UUID, *, is_locked: bool) -> bool:
+        """Whether a key lies there that could be read now, or unlocked. Reads none, so that none is in memory."""
+        path = self._path(cycle_id, WRAPPED if is_locked else PLAIN)
+        try:
+            found = path.stat()
+        except OSError:
+            return False
+        is_whole = found.st_size > 0 if is_locked else found.st_size == PrivateKey.SIZE
+        return is_whole and not stat.S_IMODE(found.st_mode) & 0o077
 
     def is_kept(self, cycle_id: uuid.UUID) -> bool:
         """Whether there is a key for this cycle, plain or wrapped."""

@@ -366,6 +366,13 @@ def _reader_asks(session: Session, mail: Taken, reader: Reader, pace: Pace, now:
     )
 
 
+def _key_missing(session: Session, mail: Taken, reader: Reader, pace: Pace, now: datetime) -> Letter | None:
+    cycle = session.get(Cycle, mail.reference)
+    if cycle is None or cycle.key_missed_at is None or cycle.is_key_lost:
+        return None
+    return Letter(Kind.KEY_MISSING, *_to(reader, mail), cycle=cycle.name, cycle_id=cycle.id)
+
+
 def _to(reader: Reader, mail: Taken) -> tuple[str, str, str]:
     """Address, name, and an id that is the same for every attempt: a mailbox recognises a mail that came twice."""
     return reader.address, reader.name, mail.id.hex
@@ -382,6 +389,7 @@ _WRITERS: dict[str, Callable[[Session, Taken, Reader, Pace, datetime], Letter | 
     Kind.STUCK: _stuck,
     Kind.CLOCK: _clock,
     Kind.LOCKED: _passphrase,
+    Kind.KEY_MISSING: _key_missing,
     Kind.OBJECTION: _objection,
     Kind.TEAM_REPORTS: _team_reports,
     Kind.CHECK_IN: _check_in,

@@ -22,7 +22,7 @@ from survey.core.errors import BadInput, IllegalStep
 from survey.core.mailings import Pace
 from survey.core.questionnaires import Questionnaire
 from survey.core.relationships import Relationship
-from survey.store import audit, hands, mailings, people
+from survey.store import audit, hands, key_places, mailings, people
 from survey.store.custody import Custody
 from survey.store.cycles import Cycle, Review, locked, questionnaire
 from survey.store.invitations import Invitation
@@ -127,6 +127,7 @@ def finish(session: Session, cycle: Cycle, keyring: Keyring, *, pace: Pace, now:
     if done < total:
         raise IllegalStep("This round is still being opened.")
     opener_id = cycle.opener_id
+    key_places.require(session, keyring)
     cycle.public_key = _wrapped_key(session, cycle.id, keyring) or keyring.make(cycle.id)
     cycle.phase, cycle.opens_at, cycle.attempts = to, now, 0
     cycle.opener_id, cycle.was_nominating = None, False

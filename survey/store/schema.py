@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect, literal, select, text
 
 from survey.store import (
@@ -24,6 +21,7 @@ from survey.store import (
     imports,
     instruments,
     invitations,
+    key_places,
     mailings,
     nominations,
     outbox,
@@ -33,6 +31,10 @@ from survey.store import (
     reports,
 )
 from survey.store.base import Base
+
+# alembic is imported where it is used: a server that is not asked whether it is ready has no use for it.
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
@@ -76,6 +78,7 @@ TABLES = {
         instruments.Instrument,
         canary.Canary,
         clocks.LastLook,
+        key_places.KeyPlace,
     )
 }
 """Every table by its name."""
@@ -89,11 +92,15 @@ def upgrade(engine: Engine, *, to: str = "head") -> None:
 
 def migrate(connection: Connection, *, to: str = "head") -> None:
     """Brings the tables to a revision; the caller commits."""
+    from alembic import command  # noqa: PLC0415
+
     command.upgrade(_alembic(connection), to)
 
 
 def downgrade(engine: Engine, *, to: str) -> None:
     """Takes the tables of this database back to a revision, in one transaction."""
+    from alembic import command  # noqa: PLC0415
+
     with engine.begin() as connection:
         command.downgrade(_alembic(connection), to)
 
@@ -129,12 +136,16 @@ def is_current(connection: Connection) -> bool:
 
 def revision(connection: Connection) -> str | None:
     """The revision of the tables of this database; None where there are none."""
+    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415
+
     return MigrationContext.configure(connection).get_current_revision()
 
 
 @cache
 def head() -> str | None:
     """The revision that this program knows. Read once: a new program is a new process."""
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
     return ScriptDirectory.from_config(_settings()).get_current_head()
 
 
@@ -145,6 +156,8 @@ def _alembic(connection: Connection) -> Config:
 
 
 def _settings() -> Config:
+    from alembic.config import Config  # noqa: PLC0415
+
     settings = Config()
     settings.set_main_option("script_location", str(MIGRATIONS))
     settings.set_main_option("path_separator", "os")

@@ -19,7 +19,7 @@ from survey.core.access import Action
 from survey.core.custody import Holder
 from survey.core.cycles import Phase
 from survey.core.errors import BadInput, IllegalStep, TooManyGuesses, WrongPassphrase
-from survey.services import custody, tally
+from survey.services import custody, keys, tally
 
 pages = Blueprint("custody", __name__, url_prefix="/rounds/<uuid:cycle_id>/custody")
 
@@ -169,6 +169,52 @@ def give_up(cycle_id: uuid.UUID) -> ResponseReturnValue:
         warnings=[],
         is_danger=True,
     )
+
+
+@pages.route("/give-up-key", methods=["GET", "POST"])
+@needs(Action.SETTLE_OBJECTION)
+def give_up_key(cycle_id: uuid.UUID) -> ResponseReturnValue:
+    """Has a round go on whose key is lost: what waits to be counted is deleted unopened."""
+    person = context.permit(Action.SETTLE_OBJECTION)
+    form = FlaskForm()
+    with context.reading() as session:
+        row = context.runnable(session, cycle_id)
+        if row.key_missed_at is None or row.is_key_destroyed or row.is_key_lost:
+            raise IllegalStep("The key of this round is not missing.")
+        phases.require(Phase(row.phase), Phase.CLOSED, Phase.TALLIED)
+    if form.validate_on_submit():
+        keyring, now = context.installation().keyring, context.now()
+        with context.transaction() as session:
+            keys.give_up(session, cycle_id, keyring, actor_id=person.id, now=now)
+            if row.phase == Phase.CLOSED:
+                tally.abandon_keyless(session, cycle_id, actor_id=person.id, now=now)
+        context.wake("tasks.tally.sweep")
+        flash("The key is given up. What waited for it is deleted, unopened.", "done")
+        return _back(cycle_id)
+    return render_template(
+        "cycles/confirm.html",
+        title=f"Is the key of “{row.name}” lost for good?",
+        lines=_without_key(Phase(row.phase)),
+        action_label="Delete all answers" if row.phase == Phase.CLOSED else "Go on without the key",
+        back_href=url_for("cycles.cycle", cycle_id=cycle_id),
+        form=form,
+        warnings=[],
+        is_danger=True,
+    )
+
+
+def _without_key(phase: Phase) -> list[str]:
+    if phase is Phase.CLOSED:
+        return [
+            "All answers of this round that are not counted are deleted, unopened. There will be no report about "
+            "these people, and they are told so when you release.",
+            "Do this only if no copy of the key is left. It cannot be undone.",
+        ]
+    return [
+        "The round goes on to its release. Its key was never destroyed here: whoever finds it, and has an old copy of "
+        "the database, could open the answers in that copy.",
+        "Do this only if the key cannot be brought back. It cannot be undone.",
+    ]
 
 
 def _appoint(cycle_id: uuid.UUID, holder: Holder, passphrases: tuple[str, ...], form: CustodyForm) -> bool:

@@ -27,7 +27,7 @@ from sqlalchemy.orm import Session, configure_mappers
 
 from survey.core.mailings import CONSIDERATE
 from survey.core.responses import Answers
-from survey.services import openings, publication, shakes, tally
+from survey.services import keys, openings, publication, shakes, tally
 from survey.store import base
 from survey.store.keys import Keyring
 from tests import company
@@ -138,8 +138,11 @@ def sweep(scene: Scene, count: Callable[[Scene, Sequence[uuid.UUID]], None] | No
             # In one transaction with the work: here attempts are not to run out.
             publication.build(session, cycle_id, publication.begin(session, cycle_id, now=datetime.now(UTC)))
     with scene.transaction() as session:
-        cycle_ids = tally.finish(session)
+        counted = tally.finish(session)
     scene.reaper.point("between the end of the count and the key")
+    with scene.transaction() as session:
+        cycle_ids = keys.begin_destroying(session, counted, scene.keyring, now=datetime.now(UTC))
+    scene.reaper.point("between the finding of the key and its end")
     with scene.transaction() as session:
         for cycle_id in cycle_ids:
             tally.destroy_key(session, cycle_id, scene.keyring)

@@ -56,6 +56,7 @@ def test_every_answer_is_counted_once_and_the_key_goes_wherever_the_tally_dies(c
         "after DELETE FROM envelope",
         "before COMMIT",
         "between the end of the count and the key",
+        "between the finding of the key and its end",
         "before the sync of a key",
         "after the sync of a key",
         "before the removal of a key",

@@ -41,6 +41,17 @@ sys.exit(3)
 NEVER_READY = "import time; print('still thinking', flush=True); time.sleep(600)"
 
 
+SLOW_AND_AT_WORK = (
+    """
+import time
+until = time.monotonic() + 4
+while time.monotonic() < until:
+    pass
+"""
+    + LISTENS
+)
+
+
 def service(name: str, program: str, *, seconds: float = 180.0) -> Service:
     """Return a service that counts as ready when it takes connections."""
     port = free_port()

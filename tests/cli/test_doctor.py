@@ -89,3 +89,18 @@ def test_what_is_measured_is_judged(finding, health):
 
 def doctor(environ):
     return survey("doctor", environ=environ)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_key_that_is_missing_is_ill_and_so_is_the_wrong_directory(company, environ, tmp_path):
+    company.open()
+    keys = Path(environ["SURVEY_KEY_DIRECTORY"])
+    (key,) = keys.glob("*.key")
+    key.rename(tmp_path / "aside")
+    assert "that of “Spring round” is missing" in doctor(environ).stdout
+    (tmp_path / "aside").rename(key)
+    assert "all keys are there" in doctor(environ).stdout
+    keys.rename(tmp_path / "away")
+    said = doctor(environ).stdout
+    assert "has no mark" in said
+    assert "All hosts must share one directory of keys." in said

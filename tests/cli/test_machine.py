@@ -32,6 +32,7 @@ from tests.cli.standins import (
     IGNORES_TERM,
     LISTENS,
     NEVER_READY,
+    SLOW_AND_AT_WORK,
     free_port,
     machine_of,
     service,
@@ -170,10 +171,19 @@ def test_a_service_that_fails_at_the_start_is_named_with_its_last_lines(director
 def test_a_service_that_is_not_ready_in_time_is_named(directory: Path) -> None:
     slow = service("web server", NEVER_READY, seconds=1.0)
     with (
-        pytest.raises(CannotStart, match=r"^The web server was not ready after 1 seconds\.(.|\n)*still thinking$"),
+        pytest.raises(CannotStart, match=r"has stood still for 1 seconds\.(.|\n)*still thinking$"),
         machine.running(machine_of(directory, slow)),
     ):
         pass
+    assert gone(own_family())
+
+
+def test_a_service_is_waited_for_as_long_as_it_is_at_work(directory: Path, capsys, monkeypatch) -> None:
+    monkeypatch.setattr("survey.cli.processes.NEWS", 0.5)
+    slow = service("web server", SLOW_AND_AT_WORK, seconds=2.0)
+    with machine.running(machine_of(directory, slow)):
+        pass
+    assert "Still waiting for the web server, which is at work" in capsys.readouterr().out
     assert gone(own_family())
 
 

@@ -36,7 +36,7 @@ def survey(
 
     def make(environ: Mapping[str, str], *, is_audit: bool = False) -> Flask:
         try:
-            made.append(wiring.create_app(settings.load(environ), clock=clock, is_audit=is_audit))
+            made.append(wiring.create_app(settings.load(environ), clock=clock, is_audit=is_audit, is_command=True))
         except settings.BadConfig as error:
             raise SurveyError(str(error)) from None
         return made[-1]

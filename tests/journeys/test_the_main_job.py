@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from survey.store.keys import MARK
 from tests.installations import PATIENCE, wait_until
 
 pytestmark = [pytest.mark.journey, pytest.mark.processes]
@@ -56,9 +57,8 @@ def test_a_round_from_the_page_to_the_report(walk):
     walk.sign_in(phone, "sam")
     phone.goto(engineer.url)
     _read_the_report(walk, phone)
-    assert not walk.installation.environ["SURVEY_KEY_DIRECTORY"] or not list(
-        Path(walk.installation.environ["SURVEY_KEY_DIRECTORY"]).iterdir()
-    )
+    kept = Path(walk.installation.environ["SURVEY_KEY_DIRECTORY"])
+    assert [file.name for file in kept.iterdir()] == [MARK]
 
 
 def _import_the_page(walk, page: Page) -> None:

@@ -196,3 +196,31 @@ def test_what_is_counted_in_redis_names_no_address(environ, company):
     assert b"limit" in kept
     assert b"marta" not in kept
     assert b"127.0.0.1" not in kept
+
+
+def test_what_somebody_else_puts_into_redis_breaks_no_page(environ, company):
+    with servers.redis_server() as url, redis.Redis.from_url(url) as connection:
+        app = create_app(settings.load(environ | {"SURVEY_REDIS_URL": url}))
+        _ask(app.test_client(), "marta@company.test")
+        for put in (_a_list, _a_word, _a_huge_number, _no_end):
+            for key in connection.keys("*limit*"):
+                put(connection, key)
+            assert _ask(app.test_client(), "marta@company.test").status_code in (200, 429), put.__name__
+        app.extensions[context.EXTENSION].engine.dispose()
+
+
+def _a_list(connection: redis.Redis, key: bytes) -> None:
+    connection.delete(key)
+    connection.lpush(key, "x")
+
+
+def _a_word(connection: redis.Redis, key: bytes) -> None:
+    connection.set(key, "often")
+
+
+def _a_huge_number(connection: redis.Redis, key: bytes) -> None:
+    connection.set(key, "9" * 30)
+
+
+def _no_end(connection: redis.Redis, key: bytes) -> None:
+    connection.set(key, 3)

@@ -8,6 +8,8 @@ from survey import context
 from survey.core.custody import Holder
 from survey.core.cycles import Phase
 from survey.services import custody, cycles
+from survey.store.keys import MARK
+from tasks.keys import watch
 from tests import custodians
 from tests.company import csrf
 from tests.custodians import ONE, TWO
@@ -134,7 +136,7 @@ def test_deleting_the_draft_deletes_its_wrapped_key(company):
     cycle_id, _ = company.draft()
     custodians.appoint(company, cycle_id, ONE)
     assert _post(company.sign_in("marta"), f"/rounds/{cycle_id}/delete").status_code == 303
-    assert list(context.installation().keyring.directory.iterdir()) == []
+    assert [file.name for file in context.installation().keyring.directory.iterdir()] == [MARK]
 
 
 def _choose(client, cycle_id, **fields):
@@ -150,3 +152,43 @@ def _post(client, path, **fields):
 @pytest.fixture
 def cheap_guesses(app):
     custodians.guess_cheaply()
+
+
+def test_a_round_whose_key_is_missing_says_so_and_people_operations_alone_may_give_it_up(company, clock):
+    cycle_id, _ = company.open()
+    for token in company.tokens().values():
+        company.answer(token)
+    company.close(cycle_id)
+    context.installation().keyring.destroy(cycle_id)
+    watch()
+    manager, people = company.sign_in("marta"), company.sign_in("noor")
+    page = manager.get(f"/rounds/{cycle_id}").text
+    assert "The key of this round is missing" in page
+    assert "being counted" not in page
+    path = f"/rounds/{cycle_id}/custody/give-up-key"
+    assert manager.get(path).status_code == 403
+    assert path in people.get(f"/rounds/{cycle_id}").text
+    assert "deleted, unopened" in people.get(path).text
+    assert _post(people, path).status_code == 303
+    company.count()
+    page = people.get(f"/rounds/{cycle_id}").text
+    assert "the key is destroyed" not in page
+    assert "goes on without its key" in page
+    company.release(cycle_id)
+    assert people.get(path).status_code == 409
+
+
+def test_a_key_that_is_back_is_not_given_up(company, clock, tmp_path):
+    cycle_id, _ = company.open()
+    company.close(cycle_id)
+    keyring = context.installation().keyring
+    key = keyring.directory / f"{cycle_id}.key"
+    key.rename(tmp_path / "aside")
+    watch()
+    people, path = company.sign_in("noor"), f"/rounds/{cycle_id}/custody/give-up-key"
+    people.get(path)
+    (tmp_path / "aside").rename(key)
+    assert _post(people, path).status_code == 409
+    company.count()
+    with context.reading() as session:
+        assert cycles.get(session, cycle_id).is_key_destroyed

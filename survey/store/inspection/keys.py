@@ -18,7 +18,7 @@ from sqlalchemy import Connection, select, text
 from survey.core.cycles import Phase
 from survey.store import schema, wrapping
 from survey.store.inspection.looks import Look, count
-from survey.store.keys import PLAIN, WRAPPED, Keyring
+from survey.store.keys import MARK, PLAIN, WRAPPED, Keyring
 
 NEEDED = frozenset({Phase.OPEN, Phase.CLOSED})
 """The phases in which a round's key must still be there."""
@@ -29,6 +29,10 @@ CHOSEN = frozenset({Phase.DRAFT, Phase.NOMINATING, Phase.OPENING})
 
 LARGEST = 4096
 """Bytes that a file has at most which could hold a key."""
+
+
+LARGEST_MARK = 256
+"""Bytes that the mark of the directory has at most."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +83,17 @@ def _files(directory: Path) -> list[Path]:
 
 def _left_over(connection: Connection, keyring: Keyring, files: list[Path]) -> Look:
     rounds, owners = _rounds(connection)
+    files = [file for file in files if not _is_mark(file, keyring)]
     faults = [fault for file in files if (fault := _fault(file, keyring, rounds, owners))]
     seen = Counter(faults)
     found = tuple(f"{count(number, 'file')} {what}" for what, number in seen.items())
     on = f"{count(len(files), 'file')}, {count(len(rounds), 'round')}"
     return Look("A4", "keys that should be gone", on, found)
+
+
+def _is_mark(file: Path, keyring: Keyring) -> bool:
+    """Whether this is the mark of the directory, and too short to hold anything else."""
+    return file == keyring.directory / MARK and file.stat().st_size < LARGEST_MARK and keyring.mark() is not None
 
 
 def _fault(
