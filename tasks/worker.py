@@ -11,6 +11,7 @@ from flask import Flask
 from config import Config
 from survey import context
 from survey.app import create_app
+from survey.cli import memory
 from survey.cli.logs import log_others_to_stderr, log_to_stderr
 from survey.context import EXTENSION
 from tasks.schedule import SCHEDULE
@@ -50,6 +51,8 @@ def make_worker(app: Flask) -> Celery:
         task_reject_on_worker_lost=True,
         # Shorter than the broker waits before it hands a task out again.
         task_time_limit=TIME_LIMIT,
+        # A task may hold an answer, a link or a key: the process that ran it ends with it, and its memory too.
+        worker_max_tasks_per_child=1,
         # What a worker has fetched and not begun is lost with it for as long as the broker waits.
         worker_prefetch_multiplier=1,
         # By default a worker gives up after a hundred attempts to reach redis.
@@ -85,6 +88,7 @@ TASKS = [
 
 def _make() -> Celery:
     log_to_stderr()
+    memory.keep_to_this_process()
     app = create_app()
     worker = make_worker(app)
 

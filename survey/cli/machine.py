@@ -220,8 +220,8 @@ def _web(host: str, port: int, base_url: str) -> Service:
     return Service(
         name="web server",
         command=(
-            *(sys.executable, "-m", "gunicorn", "--bind", bind, "--worker-class", "gthread"),
-            *("--workers", "2", "--threads", "4", "--graceful-timeout", "5", "--no-control-socket"),
+            *(sys.executable, "-m", "gunicorn", "--bind", bind, "--worker-class", "survey.cli.serving.Worker"),
+            *("--workers", "2", "--threads", "4", "--preload", "--graceful-timeout", "5", "--no-control-socket"),
             *("--logger-class", "survey.cli.logs.WebLogger"),
             "survey.app:create_app()",
         ),
