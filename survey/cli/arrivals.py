@@ -19,11 +19,12 @@ class Arrival:
     """One request as far as it has come, and what came behind it.
 
     What makes no sense counts as whole, so that gunicorn refuses it. `is_cut` says that the body was not waited for,
-    since it is larger than the program takes; `is_too_large` that this showed only while it came.
+    since it is larger than the program takes. `refusal` is a status for what became too large while it came.
     """
 
     def __init__(self, begun: bytes = b"") -> None:
-        self.is_whole = self.is_cut = self.is_too_large = self.expects_word = False
+        self.is_whole = self.is_cut = self.expects_word = False
+        self.refusal = ""
         self._bytes = bytearray()
         self._body: int | None = None
         self._end = 0
@@ -52,7 +53,7 @@ class Arrival:
             self._body = self._end = found + len(_END)
             self._read_the_head(bytes(self._bytes[:found]))
         elif len(self._bytes) > LARGEST_HEAD:
-            self._is_all(len(self._bytes))
+            self.refusal = "431 Request Header Fields Too Large"
 
     def _read_the_head(self, head: bytes) -> None:
         lengths: list[bytes] = []
@@ -100,7 +101,7 @@ class Arrival:
                 self._look_behind_the_last_chunk(line_end)
                 break
         if not self.is_whole and max(self._end, len(self._bytes)) > LARGEST:
-            self.is_too_large = True
+            self.refusal = "413 Content Too Large"
 
     def _look_behind_the_last_chunk(self, line_end: int) -> None:
         # The last chunk is empty; trailers may follow, and then an empty line.

@@ -44,7 +44,7 @@ PIECE = 64 * 1024
 LOOKS = 0.5  # seconds between two looks for connections whose time is up
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+REFUSED = "HTTP/1.1 {}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class Exchange:
@@ -241,17 +241,18 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._rest(conn)
             conn.take_request()
             self.enqueue_req(conn)
-        elif conn.arrival.is_too_large:
-            self._rest(conn)
-            self._answer_plainly(conn, TOO_LARGE)
+        elif conn.arrival.refusal:
+            self._refuse(conn)
         elif conn.arrival.expects_word:
             conn.arrival.expects_word = False
             with contextlib.suppress(OSError):
                 conn.line.send(CONTINUE)
 
-    def _answer_plainly(self, conn: Connection, reply: bytes) -> None:
+    def _refuse(self, conn: Connection) -> None:
+        """Says why what comes is not taken, and leaves."""
+        self._rest(conn)
+        conn.reply = memoryview(REFUSED.format(conn.arrival.refusal).encode())
         conn.arrival, conn.is_kept = Arrival(), False
-        conn.reply = memoryview(reply)
         self._wait(conn, selectors.EVENT_WRITE, self._send, SILENCE)
 
     def _send(self, conn: Connection, line: object) -> None:
