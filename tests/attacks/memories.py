@@ -21,12 +21,17 @@ Needles = Mapping[str, Sequence[bytes]]
 
 @dataclass(frozen=True)
 class Found:
-    """Of one process: what it is part of, how many bytes were read, and how many needles of each kind are in it."""
+    """Of one process: what it is part of, how many bytes were read, and which needles are in it, by their kind."""
 
     part: str
     pid: int
     size: int
-    hits: Counter[str]
+    needles: Mapping[bytes, str]
+
+    @property
+    def hits(self) -> Counter[str]:
+        """How many needles of each kind are in it."""
+        return Counter(self.needles.values())
 
 
 def search(parts: Mapping[str, int], needles: Needles) -> list[Found]:
@@ -78,12 +83,12 @@ def _regions(pid: int) -> list[tuple[int, int]]:
 
 def _searched(part: str, pid: int, needles: Needles) -> Found:
     missing = {needle: kind for kind, some in needles.items() for needle in some}
-    size, hits = 0, Counter()
+    size, found = 0, {}
     for content in _contents(pid, max(map(len, missing), default=1)):
         size += len(content)
         for needle in [needle for needle in missing if needle in content]:
-            hits[missing.pop(needle)] += 1
-    return Found(part, pid, size, hits)
+            found[needle] = missing.pop(needle)
+    return Found(part, pid, size, found)
 
 
 def _contents(pid: int, overlap: int) -> Iterator[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 import config as settings
 from survey import context
 from survey.app import create_app
+from survey.core.relationships import Relationship
 from tests import installations, servers
 from tests.attacks import memories
 from tests.attacks.browsers import Browser, filled_in
@@ -76,19 +78,23 @@ class Walk:
     company: Company
     database: dict[str, int]
     kind: str
+    names: Sequence[str] = ANSWERING
     cycle_id: object = None
     manager: Browser | None = None
     needles: dict[str, list[bytes]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
     served: set[int] = field(default_factory=set)
+    sent: list[set[bytes]] = field(default_factory=list)
+    """Of each rater: body, link, token of the form and cookies, which lead from one to the next."""
 
     def let_everybody_answer(self) -> None:
         """Opens a round; everybody who is asked follows the link of the mail, and answers."""
         self.manager = self._signed_in("marta")
-        self.cycle_id, _ = self.company.draft(self.company.usual_raters(8))
+        others = dict.fromkeys(self.names, Relationship.PEER)
+        self.cycle_id, _ = self.company.draft(others | self.company.usual_raters(8))
         assert self.manager.press(f"/rounds/{self.cycle_id}/open").status == 200
         key = Path(self.installation.environ["SURVEY_KEY_DIRECTORY"]) / f"{self.cycle_id}.key"
         self.needles["keys"].append(key.read_bytes())
-        for number, name in enumerate(ANSWERING):
+        for number, name in enumerate(self.names):
             self._answer(name, number)
 
     def close_and_count(self) -> None:
@@ -120,11 +126,21 @@ class Walk:
         form = filled_in(page.text, 1 + number % 5, f"{word} is what {name} has to say.")
         path = page.address.removeprefix(self.installation.base_url)
         assert browser.post(path, form | {"action": "submit"}).status == 200
+        chain = {
+            "bodies": f"{word}+is+what+{name}+has+to+say",
+            "forms": form["csrf_token"],
+            "cookies": browser.cookie("session"),
+            "links": link.removeprefix("/r/"),
+        }
         self.needles["words"].append(word.encode())
-        self.needles["bodies"].append(f"{word}+is+what+{name}+has+to+say".encode())
-        self.needles["links"].append(link.removeprefix("/r/").encode())
-        self.needles["forms"].append(form["csrf_token"].encode())
-        self.needles["cookies"] += [cookie.value.encode() for cookie in browser.cookies if cookie.value]
+        for kind, needle in chain.items():
+            self.needles[kind].append(needle.encode())
+        self.sent.append({needle.encode() for needle in chain.values()})
+
+    def linked(self, found: Sequence[Found]) -> int:
+        """How many raters' bodies lead over the token of their form and their cookie to the link they were mailed."""
+        seen = {needle for each in found for needle in each.needles}
+        return sum(chain <= seen for chain in self.sent)
 
     def _signed_in(self, name: str) -> Browser:
         address = f"{name}@company.test"

@@ -18,7 +18,9 @@ WHOLE = {
 }
 
 
-@given(st.sampled_from(sorted(WHOLE)), st.lists(st.integers(1, 40)), st.sampled_from([b"", b"G", b"GET / HTTP/1.1\r\n"]))
+@given(
+    st.sampled_from(sorted(WHOLE)), st.lists(st.integers(1, 40)), st.sampled_from([b"", b"G", b"GET / HTTP/1.1\r\n"])
+)
 def test_a_request_is_whole_with_its_last_byte_and_not_before(kind, sizes, behind):
     request = WHOLE[kind]
     arrival, at = Arrival(), 0

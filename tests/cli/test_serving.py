@@ -258,4 +258,3 @@ def lines_allowed() -> int:
         pytest.skip(f"this machine lets a process open {most} files, and this needs {wanted}")
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(allowed, wanted + 200), most))
     return wanted
-
