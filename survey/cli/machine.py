@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import redis
 
-from survey.cli import instances, processes
+from survey.cli import instances, memory, processes
 from survey.cli.instances import fresh, settings_of
 from survey.cli.processes import CannotStart, Service
 
@@ -109,6 +109,7 @@ def running(machine: Machine) -> Iterator[Running]:
     Raises AlreadyRunning, CannotStart (a taken port, a service that is not ready in time) or ServiceEnded.
     Inside, SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt.
     """
+    memory.no_core_dumps()
     with instances.held(machine.directory) as lock:
         for service in machine.services:
             for host, port in service.addresses:

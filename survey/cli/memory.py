@@ -37,10 +37,15 @@ log = structlog.get_logger()
 
 def keep_to_this_process() -> None:
     """Has no other process of this user read the memory of this one, and no core dump hold it."""
-    # A limit of 0 does not bind a program that the kernel pipes core dumps to; the second one does.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    no_core_dumps()
+    # A program that the kernel pipes core dumps to is not bound by that limit, but by this.
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def no_core_dumps() -> None:
+    """Has a crash of this process, or of one that it starts, leave no copy of its memory on the disk."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def watch(app: Flask, replace: Callable[[], None], is_alive: Callable[[], bool]) -> None:

@@ -42,7 +42,7 @@ def senders(port: int, count: int, begun: bytes) -> Iterator[list[socket.socket]
 
 
 def answered(port: int, times: int, *, at_once: int = 10, timeout: float = 60) -> list[float]:
-    """Seconds after which others had their page, each over a connection of its own. Raises OSError where one had none."""
+    """Seconds after which others had their page, over connections of their own. Raises OSError where one has none."""
 
     def ask(_: int) -> float:
         began = time.monotonic()

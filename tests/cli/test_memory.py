@@ -53,7 +53,11 @@ def test_a_cancelled_round_counts_too(company):
 
 def test_a_process_that_could_not_look_at_first_is_replaced_as_soon_as_it_can(company, monkeypatch):
     looks, real = iter([_fails, _fails]), cycles.destroyed
-    monkeypatch.setattr(cycles, "destroyed", lambda session: next(looks, real)(session))
+
+    def look(session):
+        return next(looks, real)(session)
+
+    monkeypatch.setattr(cycles, "destroyed", look)
     with watched(company.app) as asked:
         assert asked.wait(PATIENCE)
 
