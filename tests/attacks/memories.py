@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import re
+import struct
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import psutil
 
 PIECE = 1024 * 1024
@@ -81,14 +83,35 @@ def _regions(pid: int) -> list[tuple[int, int]]:
     return regions
 
 
+class _Search:
+    """Looks for many needles at once: only where their first four bytes may stand is it worth a closer look."""
+
+    def __init__(self, needles: Needles) -> None:
+        self.missing = {needle: kind for kind, some in needles.items() for needle in some}
+        self.found: dict[bytes, str] = {}
+        self._by_start: dict[bytes, list[bytes]] = {}
+        self._first, self._second = np.zeros(1 << 16, bool), np.zeros(1 << 16, bool)
+        for needle in self.missing:
+            self._by_start.setdefault(needle[:4], []).append(needle)
+            first, second = struct.unpack("<HH", needle[:4])
+            self._first[first] = self._second[second] = True
+
+    def look(self, content: bytes) -> None:
+        """Notes which needles are in here."""
+        values = np.frombuffer(content, np.uint8).astype(np.uint16)
+        pairs = values[:-1] | (values[1:] << 8)
+        for place in np.flatnonzero(self._first[pairs[:-2]] & self._second[pairs[2:]]).tolist():
+            for needle in self._by_start.get(content[place : place + 4], ()):
+                if needle in self.missing and content.startswith(needle, place):
+                    self.found[needle] = self.missing.pop(needle)
+
+
 def _searched(part: str, pid: int, needles: Needles) -> Found:
-    missing = {needle: kind for kind, some in needles.items() for needle in some}
-    size, found = 0, {}
-    for content in _contents(pid, max(map(len, missing), default=1)):
+    search, size = _Search(needles), 0
+    for content in _contents(pid, max(map(len, search.missing), default=1)):
         size += len(content)
-        for needle in [needle for needle in missing if needle in content]:
-            found[needle] = missing.pop(needle)
-    return Found(part, pid, size, found)
+        search.look(content)
+    return Found(part, pid, size, search.found)
 
 
 def _contents(pid: int, overlap: int) -> Iterator[bytes]:
