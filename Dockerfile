@@ -24,5 +24,5 @@ ENV PATH="/opt/venv/bin:$PATH" PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /app
 EXPOSE 8000
 USER survey
-CMD ["gunicorn", "--bind", "0.0.0.0:8000", "--worker-class", "gthread", "--workers", "2", "--threads", "4", \
-     "--no-control-socket", "--logger-class", "survey.cli.logs.WebLogger", "survey.app:create_app()"]
+CMD ["gunicorn", "--bind", "0.0.0.0:8000", "--worker-class", "survey.cli.serving.Worker", "--workers", "2", \
+     "--threads", "4", "--preload", "--no-control-socket", "--logger-class", "survey.cli.logs.WebLogger", "survey.app:create_app()"]

@@ -13,7 +13,7 @@ PYTHON ?= $(shell for each in python3 python3.12 python3.11; do \
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check lint types lock screenshots load bench bench-answers bench-growth bench-tally \
 	bench-mails bench-openings bench-labels bench-small bench-spread bench-report bench-links bench-workers bench-tables \
-	bench-page bench-sign-in faults drill sbom audit clean
+	bench-page bench-sign-in bench-slow faults drill sbom audit clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -105,6 +105,10 @@ bench-report: setup  ## Time the page and the PDF of a report
 
 bench-links: setup  ## Print how many answers can be traced: in the obvious design, and in this one
 	@$(BIN)/python -m tests.benchmarks.links
+	@$(BIN)/python -m tests.benchmarks.memories
+
+bench-slow: setup  ## Have 50 raters answer while 500 slow senders hold on to the web server
+	@$(BIN)/python -m tests.benchmarks.slow
 
 drill: setup  ## Back a company up, restore it on both databases, and compare every report
 	@$(BIN)/python -m tests.cli.drill

@@ -23,6 +23,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 import config as settings
 from config import Config, MailPace
 from survey import context, web
+from survey.cli.arrivals import LARGEST_BODY
 from survey.cli.logs import log_to_stderr
 from survey.core import days
 from survey.core.errors import BadInput, CopyOfKeys, KeysElsewhere, KeysExposed, NotFound, SurveyError
@@ -172,8 +173,8 @@ def _flask_settings(config: Config) -> dict[str, object]:
         "SECRET_KEY": config.secret_key,
         "SECRET_KEY_FALLBACKS": list(config.secret_key_fallbacks),
         "TRUSTED_HOSTS": list(config.trusted_hosts),
-        "MAX_CONTENT_LENGTH": 1024 * 1024,
-        "MAX_FORM_MEMORY_SIZE": 1024 * 1024,
+        "MAX_CONTENT_LENGTH": LARGEST_BODY,
+        "MAX_FORM_MEMORY_SIZE": LARGEST_BODY,
         "MAX_FORM_PARTS": 5_000,
         "SESSION_COOKIE_NAME": "__Host-session" if config.secure_cookies else "session",
         "SESSION_COOKIE_SECURE": config.secure_cookies,

@@ -11,6 +11,7 @@ from flask import Flask
 from config import BadConfig, Config
 from survey import context
 from survey.app import create_app, refuse_other_keys
+from survey.cli import memory
 from survey.cli.logs import log_others_to_stderr, log_to_stderr
 from survey.context import DOORBELLS, EXTENSION
 from tasks.schedule import SCHEDULE
@@ -55,6 +56,8 @@ def make_worker(app: Flask) -> Celery:
         task_reject_on_worker_lost=True,
         # Shorter than the broker waits before it hands a task out again.
         task_time_limit=TIME_LIMIT,
+        # A task may hold an answer, a link or a key: the process that ran it ends with it, and its memory too.
+        worker_max_tasks_per_child=1,
         # What a worker has fetched and not begun is lost with it for as long as the broker waits.
         worker_prefetch_multiplier=1,
         # By default a worker gives up after a hundred attempts to reach redis.
@@ -91,6 +94,7 @@ TASKS = [
 
 def _make() -> Celery:
     log_to_stderr()
+    memory.keep_to_this_process()
     # Beat needs no keys, and its container has none.
     app = create_app(is_command=True)
     worker = make_worker(app)

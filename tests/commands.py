@@ -57,9 +57,14 @@ def from_nothing(
     )
 
 
-def server(module: str, *arguments: str, environ: Mapping[str, str] | None, log: Path) -> BaseProcess:
-    """Starts what `python -m` would, as the leader of a group of processes; all it says goes to the log."""
-    process = _LOADED.Process(target=_serve, args=(module, arguments, settings(environ), log))
+def server(
+    module: str, *arguments: str, environ: Mapping[str, str] | None, log: Path, is_readable: bool = False
+) -> BaseProcess:
+    """Starts what `python -m` would, as the leader of a group of processes; all it says goes to the log.
+
+    With `is_readable` it does not keep its memory from other processes of this user.
+    """
+    process = _LOADED.Process(target=_serve, args=(module, arguments, settings(environ), log, is_readable))
     process.start()
     return process
 
@@ -77,8 +82,12 @@ def _command(arguments: tuple[str, ...], environ: dict[str, str], cwd: Path, out
     command_line()
 
 
-def _serve(module: str, arguments: tuple[str, ...], environ: dict[str, str], log: Path) -> None:
+def _serve(module: str, arguments: tuple[str, ...], environ: dict[str, str], log: Path, is_readable: bool) -> None:
     os.setsid()
+    if is_readable:
+        from survey.cli import memory
+
+        memory.keep_to_this_process = lambda: None
     _become((module, *arguments), environ, ROOT, (log, log))
     sys.stdout.reconfigure(write_through=True)  # type: ignore[union-attr]
     runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -7,9 +7,10 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from tests import commands as survey_command
@@ -27,6 +28,8 @@ class Installation:
     base_url: str
     environ: dict[str, str]
     logs: Path
+    pids: dict[str, int]
+    """The first process of each part."""
 
     def survey(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Runs the `survey` command on this installation."""
@@ -35,18 +38,25 @@ class Installation:
 
 @contextmanager
 def running(
-    environ: Mapping[str, str], folder: Path, *, web: str = "survey.app:create_app()"
+    environ: Mapping[str, str],
+    folder: Path,
+    *,
+    web: str = "survey.app:create_app()",
+    worker: Sequence[str] = (),
+    is_readable: bool = False,
 ) -> Iterator[Installation]:
     """Web server, worker, beat and a redis; the database and the mailbox are in `environ`. Stopped in the end.
 
-    `web` is what the web server serves.
+    `web` is what the web server serves, `worker` what the worker is told besides. With `is_readable` an ordinary user
+    may read the memory of all of it.
     """
     port = servers.free_port()
     logs = folder / "logs"
     logs.mkdir()
     with ExitStack() as stack:
+        redis_url, redis_pid = stack.enter_context(servers.redis_process())
         settings = dict(environ) | {
-            "SURVEY_REDIS_URL": stack.enter_context(servers.redis_server()),
+            "SURVEY_REDIS_URL": redis_url,
             "SURVEY_BASE_URL": f"http://127.0.0.1:{port}",
             "SURVEY_MAIL_PACE": "at_once",
         }
@@ -54,17 +64,17 @@ def running(
         commands = {
             "web": [
                 *("gunicorn", "--bind", f"127.0.0.1:{port}", "--no-control-socket"),
-                *("--worker-class", "gthread", "--workers", "1", "--threads", "4", web),
+                *("--worker-class", "survey.cli.serving.Worker", "--workers", "2", "--threads", "4", "--preload", web),
             ],
             "worker": [
                 *(*celery, "worker", "--pool", "prefork", "--concurrency", "2", "--loglevel", "INFO"),
-                *("--without-gossip", "--without-mingle"),
+                *("--without-gossip", "--without-mingle", *worker),
             ],
             "beat": [*celery, "beat", "--schedule", str(folder / "beat"), "--loglevel", "INFO"],
         }
-        stack.enter_context(_processes(commands, settings, logs))
+        pids = stack.enter_context(_processes(commands, settings, logs, is_readable=is_readable))
         wait_until(lambda: _answers(port), PATIENCE, "the web server")
-        yield Installation(f"http://127.0.0.1:{port}", settings, logs)
+        yield Installation(f"http://127.0.0.1:{port}", settings, logs, pids | {"redis": redis_pid})
 
 
 def wait_until(is_done: Callable[[], object], seconds: float, what: str) -> None:
@@ -77,13 +87,16 @@ def wait_until(is_done: Callable[[], object], seconds: float, what: str) -> None
 
 
 @contextmanager
-def _processes(commands: Mapping[str, list[str]], settings: Mapping[str, str], logs: Path) -> Iterator[None]:
+def _processes(
+    commands: Mapping[str, list[str]], settings: Mapping[str, str], logs: Path, *, is_readable: bool
+) -> Iterator[dict[str, int]]:
     """They run side by side, and are told to end together, so that nothing waits for them one after the other."""
-    started = []
+    started: list[BaseProcess] = []
     try:
         for name, command in commands.items():
-            started.append(survey_command.server(*command, environ=settings, log=logs / f"{name}.log"))
-        yield
+            log = logs / f"{name}.log"
+            started.append(survey_command.server(*command, environ=settings, log=log, is_readable=is_readable))
+        yield {name: process.pid or 0 for name, process in zip(commands, started, strict=True)}
     finally:
         for process in started:
             process.terminate()

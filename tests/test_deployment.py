@@ -177,6 +177,11 @@ def test_containers_cannot_write_to_their_image_or_gain_rights(name: str) -> Non
     assert SERVICES[name]["security_opt"] == ["no-new-privileges:true"]
 
 
+@pytest.mark.parametrize("name", sorted(set(SERVICES) - {"mailpit"}))
+def test_no_crash_of_a_container_writes_its_memory_down(name: str) -> None:
+    assert SERVICES[name]["ulimits"] == {"core": 0}
+
+
 def test_the_image_runs_as_somebody_without_rights_and_installs_by_hash() -> None:
     lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
     users = [line.split()[1] for line in lines if line.startswith("USER ")]

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import redis
 
-from survey.cli import instances, processes
+from survey.cli import instances, memory, processes
 from survey.cli.instances import fresh, settings_of
 from survey.cli.processes import CannotStart, Service
 
@@ -109,6 +109,7 @@ def running(machine: Machine) -> Iterator[Running]:
     Raises AlreadyRunning, CannotStart (a taken port, a service that is not ready in time) or ServiceEnded.
     Inside, SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt.
     """
+    memory.no_core_dumps()
     with instances.held(machine.directory) as lock:
         for service in machine.services:
             for host, port in service.addresses:
@@ -222,8 +223,8 @@ def _web(host: str, port: int, base_url: str) -> Service:
     return Service(
         name="web server",
         command=(
-            *(sys.executable, "-m", "gunicorn", "--bind", bind, "--worker-class", "gthread"),
-            *("--workers", "2", "--threads", "4", "--graceful-timeout", "5", "--no-control-socket"),
+            *(sys.executable, "-m", "gunicorn", "--bind", bind, "--worker-class", "survey.cli.serving.Worker"),
+            *("--workers", "2", "--threads", "4", "--preload", "--graceful-timeout", "5", "--no-control-socket"),
             *("--logger-class", "survey.cli.logs.WebLogger"),
             "survey.app:create_app()",
         ),

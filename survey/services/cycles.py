@@ -70,6 +70,11 @@ def launched_by(session: Session, person_id: uuid.UUID) -> Sequence[Cycle]:
     ).all()
 
 
+def destroyed(session: Session) -> frozenset[uuid.UUID]:
+    """The cycles that were counted or cancelled, and whose key is destroyed."""
+    return frozenset(session.scalars(select(Cycle.id).where(Cycle.is_key_destroyed)))
+
+
 frequency, questionnaire = store.frequency, store.questionnaire
 
 

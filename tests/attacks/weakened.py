@@ -26,6 +26,7 @@ from wtforms import BooleanField
 
 from survey import app as wiring
 from survey import context
+from survey.cli import memory
 from survey.core import disclosure, reports, values
 from survey.core import responses as core
 from survey.core.errors import LinkClosed
@@ -379,6 +380,12 @@ def talking_app() -> Flask:
 
     responses.submit = take
     return app
+
+
+def unwatched_app() -> Flask:
+    """An app whose processes are never replaced."""
+    memory.watch = lambda *_: None
+    return wiring.create_app()
 
 
 def _app_secret() -> bytes:

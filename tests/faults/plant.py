@@ -298,7 +298,8 @@ def _program(port: int, environ: Mapping[str, str], folder: Path, threads: int) 
     commands = {
         "web": [
             *(sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--no-control-socket"),
-            *("--worker-class", "gthread", "--workers", "2", "--threads", str(threads), "survey.app:create_app()"),
+            *("--worker-class", "survey.cli.serving.Worker", "--workers", "2", "--threads", str(threads)),
+            *("--preload", "survey.app:create_app()"),
         ],
         "worker": [
             *(*celery, "worker", "--pool", "prefork", "--concurrency", "2", "--loglevel", "WARNING"),
