@@ -155,7 +155,7 @@ def _typed(table, name):
 
 def test_figures_of_earlier_versions_lose_the_squares_of_few_and_are_read_as_before(engine):
     review_id = _a_review(engine)
-    schema.downgrade(engine, to="0026-1")
+    schema.downgrade(engine, to="0022-1")
     key = {"review_id": review_id, "item": "1.key_behaviors.1"}
     rows = [
         key | {"group": "self", "n": 1, "total": 4, "squares": 16, "counts": None, "band": None},
@@ -173,7 +173,7 @@ def test_figures_of_earlier_versions_lose_the_squares_of_few_and_are_read_as_bef
     assert found[Group.PEER] == disclosure.Cell(key["item"], Group.PEER, 4, 16)
     assert found[Group.OTHER] == disclosure.Cell(key["item"], Group.OTHER, 6, 20, (0, 1, 2, 3, 0))
     assert found[Group.DIRECT_REPORT].band is Band.HIGH
-    schema.downgrade(engine, to="0026-1")
+    schema.downgrade(engine, to="0022-1")
     with engine.connect() as connection:
         squares = dict(connection.execute(text('SELECT "group", squares FROM cell')).all())
     assert squares == {"self": 16, "peer": None, "direct_report": None, "other": 70}

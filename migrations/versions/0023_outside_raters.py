@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0022"
-down_revision = "0026"
+revision = "0023"
+down_revision = "0022"
 
 BEFORE = "relationship IN ('self', 'manager', 'peer', 'direct_report', 'other')"
 AFTER = "relationship IN ('self', 'manager', 'peer', 'direct_report', 'other', 'outside')"

@@ -5,8 +5,8 @@ from alembic import op
 
 from survey.store.base import UtcDateTime
 
-revision = "0028"
-down_revision = "0021"
+revision = "0021"
+down_revision = "0020"
 
 
 def upgrade() -> None:

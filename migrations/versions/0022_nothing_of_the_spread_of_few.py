@@ -7,8 +7,8 @@ it goes for good, also of rounds that were counted before. Their finished report
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0026"
-down_revision = "0028"
+revision = "0022"
+down_revision = "0021"
 
 CELL = sa.table(
     "cell",
