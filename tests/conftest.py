@@ -155,6 +155,8 @@ def rung() -> Rung:
 @pytest.fixture
 def app(environ: dict[str, str], clock: Clock, rung: Rung, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
     monkeypatch.setattr(wiring, "_doorbell", lambda url: rung.tasks.append)
+    # Commands that a test runs on this app look for no folder of an installation.
+    monkeypatch.setenv("SURVEY_MODE", environ["SURVEY_MODE"])
     made = wiring.create_app(settings.load(environ), clock=clock)
     made.test_client_class = Browser
     made.jinja_env.bytecode_cache = quick.TEMPLATES

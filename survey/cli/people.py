@@ -73,13 +73,15 @@ def import_(
 
 @people.command("undo")
 @click.option("--yes", "is_sure", is_flag=True, help="Undo it. Without this, only what would be undone is printed.")
+@instances.OPTION
 @click.pass_obj
 def undo(make: Callable[[Mapping[str, str]], Flask], *, is_sure: bool) -> None:
     """Undo the newest import of the last hour, whole or not at all.
 
     What has happened meanwhile stays: mails that went out, and sign-ins and links that ended.
     """
-    with make(instances.environ()).app_context():
+    app = make(instances.environ())
+    with app.app_context():
         with context.reading() as session:
             found = imports.undoable(session, now=context.now())
         if found is None:
@@ -94,10 +96,12 @@ def undo(make: Callable[[Mapping[str, str]], Flask], *, is_sure: bool) -> None:
         with context.transaction() as session:
             imports.undo(session, found.import_id, actor_id=None, now=context.now())
         print("Undone.")
+    instances.tell(app)
 
 
 @people.command("confirm-address")
 @click.argument("address")
+@instances.OPTION
 @click.pass_obj
 def confirm_address(make: Callable[[Mapping[str, str]], Flask], address: str) -> None:
     """Confirm the changed ADDRESS of somebody who cannot read mail at the one from before.
@@ -105,10 +109,12 @@ def confirm_address(make: Callable[[Mapping[str, str]], Flask], address: str) ->
     Afterwards reports of earlier rounds open at it. Make sure who they are: both addresses get a mail, and the audit
     log says that an operator did it.
     """
-    with make(instances.environ()).app_context():
+    app = make(instances.environ())
+    with app.app_context():
         with context.transaction() as session:
             found = addresses.vouch(session, address, now=context.now())
         print(f"{found.name}: {found.address} is confirmed in place of {found.before}.")
+    instances.tell(app)
 
 
 def _touched(leaving: Sequence[Touched], returning: Sequence[Touched]) -> Iterator[str]:
