@@ -78,9 +78,9 @@ def build(app: Flask) -> Organisation:
         cycles.close(session, made.cycle_id, actor_id=None, now=context.now())
     counting.count()
     with context.transaction() as session:
-        cycles.release(session, made.cycle_id, actor_id=None, now=context.now())
         moved = [made.ids[f"lea-{number}"] for number in range(3)]
         session.execute(update(Person).where(Person.id.in_(moved)).values(manager_id=made.ids["lars"]))
+        cycles.release(session, made.cycle_id, actor_id=None, now=context.now())
     return made
 
 

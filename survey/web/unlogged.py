@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-FIRST_PARTS = ("r", "feedback", "stop", "sign-in")
-"""How these paths begin: mailed links, the pages of raters, the way out of reminders, and links that sign in."""
+FIRST_PARTS = ("r", "feedback", "stop", "sign-in", "address")
+"""How these paths begin: mailed links, the pages of raters, the way out of reminders, links that sign in or confirm."""
 
 PATTERN = f"^/({'|'.join(FIRST_PARTS)})(/|$)"
 """What finds them, written as nginx, Apache and Caddy read it too."""

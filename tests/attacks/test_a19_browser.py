@@ -25,8 +25,12 @@ READERS = {"sam": {"marta"}}
 MAY_READ = {"ana": set(), "jonas": set(), "olga": set(), "sam": {"sam"}, "marta": {"sam"}}
 """Whose reports each of them may read: ana rated, jonas reports to sam, olga manages others, marta manages sam."""
 
-LAUNCHER, OPEN_TO_HER = "marta", re.compile(r"^/people|/rounds/[0-9a-f-]+/reviews/[0-9a-f-]+/ask$")
-"""Who launched the round chose its raters by name, and chooses who else is asked: never whether they answered (A17).
+LAUNCHER, OPEN_TO_HER = (
+    "marta",
+    re.compile(r"^/people|^/rounds/[0-9a-f-]+/(add-person|reviews/[0-9a-f-]+/(ask|raters|withdraw))$"),
+)
+"""Who launched the round chose its raters by name, and chooses who else is asked, or no more: never whether they
+answered (A17).
 
 Those who report to her she sees among the people, whether or not they are raters.
 """

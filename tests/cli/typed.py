@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,7 +42,11 @@ def survey(
             raise SurveyError(str(error)) from None
         return made[-1]
 
-    result = CliRunner(env=environ).invoke(commands.survey, arguments, obj=make, input=answer, standalone_mode=False)
+    # What steers the tests themselves is no setting of an installation.
+    others = {name: None for name in os.environ if name.startswith("SURVEY_")}
+    result = CliRunner(env=others | dict(environ)).invoke(
+        commands.survey, arguments, obj=make, input=answer, standalone_mode=False
+    )
     for app in made:
         app.extensions[context.EXTENSION].engine.dispose()
     error = result.exception

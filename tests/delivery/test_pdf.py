@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 
 import pytest
+import typst
 from pypdf import PdfReader
 from pypdf.generic import ByteStringObject, ContentStream, TextStringObject
 
@@ -52,8 +53,8 @@ SCRIPTS = {
 @pytest.fixture
 def no_fonts_installed(monkeypatch):
     """A machine such as the container: nothing but what comes with the program."""
-    known = pdf.typst.Fonts
-    monkeypatch.setattr(pdf.typst, "Fonts", lambda **options: known(**options | {"include_system_fonts": False}))
+    known = typst.Fonts
+    monkeypatch.setattr(typst, "Fonts", lambda **options: known(**options | {"include_system_fonts": False}))
     pdf._fonts.cache_clear()
     yield
     pdf._fonts.cache_clear()
@@ -216,7 +217,7 @@ def test_what_the_typesetter_refuses_for_another_reason_has_a_document_of_plain_
 
     def refusing(whole, edition):
         if "漢" in json.dumps(whole, ensure_ascii=False):
-            error = pdf.typst.TypstError("refused")
+            error = typst.TypstError("refused")
             error.diagnostic = "PDF/UA-1 error: the PDF contains text with missing codepoints"
             raise error
         return real(whole, edition)
@@ -229,7 +230,7 @@ def test_what_the_typesetter_refuses_for_another_reason_has_a_document_of_plain_
 
 
 def test_a_sign_that_no_font_has_is_named(monkeypatch):
-    monkeypatch.setattr(pdf, "_fonts", lambda: pdf.typst.Fonts(include_system_fonts=False))
+    monkeypatch.setattr(pdf, "_fonts", lambda: typst.Fonts(include_system_fonts=False))
     assert "Thanks [grinning face] [Chinese script]" in text_of(written("Thanks 😀 漢"))
 
 

@@ -21,5 +21,5 @@ def decline(page: Page) -> None:
     """Declines the first colleague on the list, and goes back to it."""
     page.get_by_role("link", name=re.compile("^Decline")).first.click()
     page.get_by_role("checkbox").check()
-    page.locator("form button[type=submit]").click()
+    page.get_by_role("button", name="Decline", exact=True).click()
     page.get_by_role("link", name="Show who is left").click()

@@ -34,6 +34,7 @@ def test_a_rater_goes_from_one_to_the_next(walk, device):
     expect(page.get_by_role("heading", name="5 people to go")).to_be_visible()
     page.get_by_text("Remind me later").last.click()
     walk.look(page, "list")
+    page.get_by_label("On").last.select_option(index=1)
     page.get_by_role("button", name="Remind me then").last.click()
     expect(page.get_by_text("You will be reminded on")).to_be_visible()
     page.get_by_role("link", name="Ben", exact=True).click()

@@ -104,7 +104,7 @@ def test_every_list_of_people_and_teams_is_in_the_order_of_names(company, hired)
             "below": [row.name for row in people.below(session, company.ids["sam"])],
             "draft": [line.subject for line in drafts.lines(session, cycle_id)],
             "round": [name for _, name, _ in cycles.listed(session, cycle_id)],
-            "raters": [name for _, name, _ in participation.raters(session, review_id)],
+            "raters": [asked.name for asked in participation.raters(session, review_id)],
             "offered": [one.name for one in nominations.candidates(session, review_id, {})],
             "file": [line.split(",")[0] for line in imports.export(session).decode("utf-8-sig").splitlines()[1:]],
             "teams": [team.removesuffix(" team") for team in people.teams(session, below=None)],

@@ -72,7 +72,7 @@ def test_an_operator_gets_them_without_private_reflections_and_into_the_log(comp
     reviews = _two_rounds(company, clock)
     file = tmp_path / "sam.zip"
     done = _command(company, "Sam@Company.test", "--output", str(file))
-    assert (done.exit_code, done.output.strip()) == (0, f"{file} is written.")
+    assert (done.exit_code, done.stdout.strip()) == (0, f"{file} is written.")
     files = _files(file.read_bytes())
     assert len(files) == 5
     for name, body in files.items():
