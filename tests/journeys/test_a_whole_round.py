@@ -146,6 +146,7 @@ def _answer_decline_and_put_off(walk, page: Page) -> None:
     decline(page)
     expect(page.get_by_role("heading", name="One more to go")).to_be_visible()
     page.get_by_text("Remind me later").click()
+    page.get_by_label("On").select_option(index=1)
     page.get_by_role("button", name="Remind me then").click()
     expect(page.get_by_text("You will be reminded on")).to_be_visible()
     walk.look(page, "put-off")
@@ -164,7 +165,7 @@ def _move_the_end(walk, page: Page) -> None:
     page.get_by_label("Last day to answer").fill(_in_days(30))
     walk.look(page, "move-the-end")
     page.get_by_role("button", name="Move").click()
-    expect(page.get_by_text("The end has been moved")).to_be_visible()
+    expect(page.get_by_text(re.compile("The last day to answer is .* now"))).to_be_visible()
 
 
 def _close(walk, page: Page) -> None:

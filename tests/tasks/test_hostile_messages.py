@@ -201,7 +201,7 @@ def test_a_line_that_is_no_doorbell_costs_nothing_but_itself(environ, tmp_path):
         for label, line in LINES.items():
             worker.database.lpush("celery", *[line] * 3)
             costly += [label] if worker.costs() else []
-        assert worker.database.llen("celery") == 0
+        installations.wait_until(lambda: worker.database.llen("celery") == 0, PATIENCE, "the end of the queue")
     assert costly == []
 
 
