@@ -44,7 +44,7 @@ def test_a_team_of_four_shows_nothing(sixty):
 
 
 def test_the_teams_are_those_of_the_day_on_which_the_round_opened(sixty):
-    # Three of lea's nine went to lars before the release. Beside the six reports that she reads, nine would tell theirs.
+    # Three of lea's nine went to lars before the release: beside the six reports that she reads, nine tell theirs.
     assert shown(sixty, "lea") == {}
     assert shown(sixty, "lars") == {"lars": 7}
     with context.reading() as session:
