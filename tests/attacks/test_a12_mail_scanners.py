@@ -12,6 +12,7 @@ from survey import context
 from survey.core.relationships import Relationship
 from survey.services import cycles, drafts, mailings, nominations, sign_ins
 from survey.store.base import Base
+from survey.store.changes import AddressLink, UnconfirmedAddress
 from survey.store.invitations import InvitationToken, fingerprint, mint
 from survey.web import unlogged
 from tests.attacks import weakened
@@ -44,8 +45,9 @@ def test_a_scanner_stops_reminders_where_a_button_is_enough(company, web, chromi
 
 def test_a_scanner_that_presses_every_button_changes_no_row_of_any_table_and_the_link_works(company, web, chromium):
     link, stop, sign_in = _open(company)
+    address = _address_link(company)
     before = _tables()
-    seen = _press_everything(chromium, web, [link, stop, sign_in])
+    seen = _press_everything(chromium, web, [link, stop, sign_in, address])
     assert _changed(before) <= OF_SIGN_INS
     assert {_kind(path) for path in seen} >= _all_that_need_no_account(company.app)
     client = company.app.test_client()
@@ -68,7 +70,7 @@ def test_a_scanner_that_meets_a_round_without_reminders_does_not_bring_them_back
 
 def test_every_form_without_an_account_that_holds_only_what_its_page_put_there_changes_no_row(company):
     """The same without a browser: each button of each form, with what the page filled in by itself."""
-    links = _open(company)
+    links = [*_open(company), _address_link(company)]
     before = _tables()
     pressed = 0
     for link in links:
@@ -106,6 +108,16 @@ def _open(company):
             row.stop_hash = stop_hash
         sign_in = sign_ins.link(session, "ana@company.test", now=context.now(), life=timedelta(minutes=10))
     return f"/r/{token}", f"/stop/{stop}", f"/sign-in/{sign_in}"
+
+
+def _address_link(company):
+    """What the old address of somebody gets whose address was changed by another person."""
+    token, token_hash = mint()
+    with context.transaction() as session:
+        person_id = company.ids["hugo"]
+        was = UnconfirmedAddress(person_id=person_id, proven="old@company.test", since=context.now())
+        session.add_all([was, AddressLink(hash=token_hash, person_id=person_id)])
+    return f"/address/{token}"
 
 
 def _press_everything(chromium, web, links):
@@ -152,7 +164,7 @@ def _ways(page):
 
 def _kind(path):
     path = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "*", path)
-    return re.sub(r"^/(r|stop|sign-in)/[\w-]{20,}", r"/\1/*", path)
+    return re.sub(r"^/(r|stop|sign-in|address)/[\w-]{20,}", r"/\1/*", path)
 
 
 def _all_that_need_no_account(app):

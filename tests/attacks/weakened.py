@@ -17,7 +17,7 @@ from types import SimpleNamespace
 
 import pytest
 from celery import Celery
-from flask import Flask, request
+from flask import Flask
 from flask_wtf import FlaskForm
 from nacl.public import PrivateKey
 from sqlalchemy import Connection, Engine, insert, text, update
@@ -45,6 +45,7 @@ from survey.store.keys import Keyring
 from survey.store.outbox import Mail
 from survey.store.people import Person
 from survey.store.reports import Comment
+from survey.web import visits
 from tests.attacks import killed
 from tests.attacks.attackers import Place
 from tests.attacks.killed import Scene
@@ -372,7 +373,7 @@ def talking_app() -> Flask:
     def take(session: Session, asked: Asked, answers: Answers, **kwargs: object) -> None:
         as_it_should_be(session, asked, answers, **kwargs)
         rater = session.get_one(Person, session.get_one(Invitation, asked.invitation_id).rater_id)
-        told = [request.cookies["rater"], str(asked.invitation_id), rater.address, dict(answers.comments)]
+        told = [visits.token(), str(asked.invitation_id), rater.address, dict(answers.comments)]
         print("submitted", *told, file=sys.stderr, flush=True)
         queue = app.extensions["config"].redis_url
         Celery("weakened", broker=queue).send_task("tasks.responses.submitted", args=told, queue="kept")
